@@ -1,0 +1,58 @@
+"""Captions: one sentence per subtask with a strict schema (spec, captions)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pipeline.model.problem import Problem
+
+
+class Verdict(StrEnum):
+    """What a person said about a caption."""
+
+    ACCEPTED = "accepted"
+    CORRECTED = "corrected"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class CaptionFields:
+    """The parts of a caption.
+
+    Attributes:
+        verb: From the vocabulary, lower case.
+        object_name: With colour or material, without article.
+        relation: Preposition before the destination, or empty.
+        destination: Without article, or empty.
+        arm: `left`, `right` or empty where there is one arm.
+    """
+
+    verb: str
+    object_name: str
+    relation: str = ""
+    destination: str = ""
+    arm: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CaptionResult:
+    """The caption of one subtask.
+
+    Attributes:
+        text: The sentence in force (a person's correction wins).
+        draft: What the drafter wrote.
+        fields: The parts of the draft.
+        evidence: (field, why) pairs: what each field of the draft rests on.
+        verdict: What a person said, or None.
+        drafter: `offline` or a model name.
+        problems: `caption_color_differs`, ...
+    """
+
+    text: str
+    draft: str
+    fields: CaptionFields
+    evidence: tuple[tuple[str, str], ...]
+    verdict: Verdict | None
+    drafter: str
+    problems: tuple[Problem, ...] = ()

@@ -1,0 +1,177 @@
+"""Human corrections: inputs of stages, never patches on outputs.
+
+An edit names its stage and, where there is one, its subtask. Edits of the same `slot` supersede
+each other, so that the newest counts; all of them stay in the store.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from pipeline.model.candidate import Box
+from pipeline.model.caption import Verdict
+
+EPISODE_SCOPE = -1
+"""`subtask` of edits that concern the whole episode."""
+
+
+class _Edit(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    stage: ClassVar[str]
+    subtask: int = EPISODE_SCOPE
+
+    @property
+    def slot(self) -> str:
+        """Edits with equal slots supersede each other."""
+        return f"{self.stage}/{self.subtask}"
+
+    @property
+    def title(self) -> str:
+        """What undo and the history show."""
+        raise NotImplementedError
+
+
+class SetChannels(_Edit):
+    """Choose the gripper channels of one arm (for the whole dataset)."""
+
+    kind: Literal["set_channels"] = "set_channels"
+    stage: ClassVar[str] = "phases"
+    arm: str
+    signal: Literal["state", "action"]
+    indices: tuple[int, ...] = Field(min_length=1)
+    closed_is: Literal["low", "high"]
+
+    @property
+    def slot(self) -> str:
+        return f"phases/channels/{self.arm}"
+
+    @property
+    def title(self) -> str:
+        return f"gripper channels of {self.arm}"
+
+
+class MoveBoundary(_Edit):
+    """Move the boundary between phases `index` and `index + 1` of an arm (-1: the first start)."""
+
+    kind: Literal["move_boundary"] = "move_boundary"
+    stage: ClassVar[str] = "phases"
+    arm: str
+    index: int = Field(ge=-1)
+    frame: int = Field(ge=0)
+
+    @property
+    def slot(self) -> str:
+        return f"phases/boundary/{self.arm}/{self.index}"
+
+    @property
+    def title(self) -> str:
+        return f"move phase boundary to frame {self.frame}"
+
+
+class Rename(_Edit):
+    """Give the object and the target of a subtask other names."""
+
+    kind: Literal["rename"] = "rename"
+    stage: ClassVar[str] = "subtasks"
+    object_name: str = Field(min_length=1)
+    target_name: str = ""
+
+    @property
+    def slot(self) -> str:
+        return f"subtasks/name/{self.subtask}"
+
+    @property
+    def title(self) -> str:
+        return f"rename object to “{self.object_name}”"
+
+
+class AddBox(_Edit):
+    """A box drawn by a person joins the candidates (`role` object) or the targets."""
+
+    kind: Literal["add_box"] = "add_box"
+    stage: ClassVar[str] = "proposals"
+    box: Box
+    role: Literal["object", "target"] = "object"
+
+    @property
+    def slot(self) -> str:
+        return f"proposals/{self.role}/{self.subtask}/" + ",".join(f"{v:.0f}" for v in self.box)
+
+    @property
+    def title(self) -> str:
+        return f"draw {self.role} box"
+
+
+class FixBox(_Edit):
+    """Replace a candidate's box; the candidate is found again by its old box."""
+
+    kind: Literal["fix_box"] = "fix_box"
+    stage: ClassVar[str] = "proposals"
+    old_box: Box
+    box: Box
+
+    @property
+    def slot(self) -> str:
+        return f"proposals/fix/{self.subtask}/" + ",".join(f"{v:.0f}" for v in self.old_box)
+
+    @property
+    def title(self) -> str:
+        return "fix candidate box"
+
+
+class ChooseCandidate(_Edit):
+    """Choose the winner; stored as its box so that it survives a re-run of the proposals."""
+
+    kind: Literal["choose_candidate"] = "choose_candidate"
+    stage: ClassVar[str] = "scores"
+    box: Box
+
+    @property
+    def slot(self) -> str:
+        return f"scores/choice/{self.subtask}"
+
+    @property
+    def title(self) -> str:
+        return "choose candidate"
+
+
+class JudgeCaption(_Edit):
+    """Accept, correct or reject a caption."""
+
+    kind: Literal["judge_caption"] = "judge_caption"
+    stage: ClassVar[str] = "captions"
+    verdict: Verdict
+    draft: str
+    text: str
+
+    @property
+    def slot(self) -> str:
+        return f"captions/{self.subtask}"
+
+    @property
+    def title(self) -> str:
+        return f"caption {self.verdict.value}"
+
+
+Edit = Annotated[
+    SetChannels | MoveBoundary | Rename | AddBox | FixBox | ChooseCandidate | JudgeCaption,
+    Field(discriminator="kind"),
+]
+EDIT: TypeAdapter[Edit] = TypeAdapter(Edit)
+EDITS: TypeAdapter[tuple[Edit, ...]] = TypeAdapter(tuple[Edit, ...])
+
+
+def in_force(edits: tuple[Edit, ...]) -> tuple[Edit, ...]:
+    """Drop edits that a later one of the same slot supersedes; keeps the order of the newest."""
+    newest: dict[str, Edit] = {}
+    for edit in edits:
+        newest.pop(edit.slot, None)
+        newest[edit.slot] = edit
+    return tuple(newest.values())
+
+
+def edits_of(edits: tuple[Edit, ...], stage: str, subtask: int) -> tuple[Edit, ...]:
+    """Select the edits that enter one stage of one subtask (or of the episode)."""
+    return tuple(e for e in edits if e.stage == stage and e.subtask == subtask)

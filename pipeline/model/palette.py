@@ -1,0 +1,42 @@
+"""Colours that mean something, the same in frame, timeline, table, bars and Rerun.
+
+The candidate cycle starts with the Okabe-Ito colours (safe for the common colour-vision
+deficiencies) and goes on with lighter and darker relatives of them; winners are marked by shape
+and text too, never by colour alone.
+"""
+
+from __future__ import annotations
+
+from pipeline.model.phases import PhaseName
+
+Rgb = tuple[int, int, int]
+
+CANDIDATES: tuple[Rgb, ...] = (
+    (230, 159, 0),
+    (86, 180, 233),
+    (0, 158, 115),
+    (240, 228, 66),
+    (213, 94, 0),
+    (204, 121, 167),
+    (0, 114, 178),
+    (148, 203, 236),
+    (102, 204, 170),
+    (255, 200, 110),
+    (170, 68, 153),
+    (153, 153, 51),
+)
+PHASES: dict[PhaseName, Rgb] = {
+    PhaseName.GRASP: (86, 180, 233),
+    PhaseName.INTERACT: (0, 158, 115),
+    PhaseName.RELEASE: (204, 121, 167),
+    PhaseName.GRASP_FAILURE: (213, 94, 0),
+}
+ROBOT: Rgb = (150, 150, 160)
+GRIPPER: Rgb = (255, 255, 255)
+TARGET: Rgb = (255, 90, 95)
+TRUTH: Rgb = (120, 255, 120)
+
+
+def candidate_color(candidate: int) -> Rgb:
+    """Colour of a candidate by its id; the cycle repeats after twelve."""
+    return CANDIDATES[candidate % len(CANDIDATES)]
