@@ -1,0 +1,126 @@
+"""Results on disk, one file per key, written atomically; a full disk loses nothing but time."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.engine.codec import CodecError, decode, encode
+from pipeline.model.problem import Problem
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class StageOutcome:
+    """What one run of a stage left: its result and how it went.
+
+    Attributes:
+        stage: Stage name.
+        subtask: Index, -1 for the whole episode.
+        key: Key of the result.
+        result: The stage's result dataclass.
+        seconds: How long computing took (when it was computed).
+        cached: True if it was read instead of computed.
+        problems: Findings about running it (not those in the result).
+    """
+
+    stage: str
+    subtask: int
+    key: str
+    result: Any
+    seconds: float
+    cached: bool = False
+    problems: tuple[Problem, ...] = ()
+
+
+class ResultCache:
+    """Keyed results in a folder, bounded in size."""
+
+    def __init__(self, folder: Path, limit_bytes: int = 4 << 30) -> None:
+        """Use `folder`, which need not exist yet.
+
+        Args:
+            folder: Where the files go.
+            limit_bytes: Oldest files (by last use) are removed beyond this by `trim`.
+        """
+        self.folder = folder
+        self._limit = limit_bytes
+
+    def _path(self, key: str) -> Path:
+        if not key.isalnum():
+            raise ValueError(f"no key: {key!r}")
+        return self.folder / key[:2] / f"{key}.result"
+
+    def load_bytes(self, key: str) -> bytes | None:
+        """The stored bytes of a key, or None."""
+        path = self._path(key)
+        try:
+            data = path.read_bytes()
+        except OSError:
+            return None
+        try:
+            os.utime(path)  # Last use, for `trim`.
+        except OSError:
+            log.debug("cannot touch %s", path)
+        return data
+
+    def load(self, key: str, result_type: type) -> tuple[Any, float] | None:
+        """Result and its computing time in seconds, or None. A broken file counts as absent."""
+        data = self.load_bytes(key)
+        if data is None:
+            return None
+        try:
+            return unpack(data, result_type)
+        except CodecError as error:
+            log.warning("cached result %s is broken, computing again: %s", key, error)
+            return None
+
+    def store_bytes(self, key: str, data: bytes) -> Problem | None:
+        """Write atomically. A failure (disk full, read-only) comes back as a problem."""
+        path = self._path(key)
+        temporary = ""
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            os.replace(temporary, path)
+        except OSError as error:
+            if temporary:
+                Path(temporary).unlink(missing_ok=True)
+            text = f"the result could not be kept in {self.folder} ({error.strerror}); it will be"
+            return Problem("cache_not_written", f"{text} computed again next time")
+        return None
+
+    def trim(self) -> int:
+        """Remove the results used longest ago beyond the limit; returns the bytes removed."""
+        files = []
+        for path in self.folder.glob("*/*.result"):
+            try:
+                stat = path.stat()
+            except OSError:
+                continue
+            files.append((stat.st_mtime, stat.st_size, path))
+        excess = sum(size for _, size, _ in files) - self._limit
+        removed = 0
+        for _, size, path in sorted(files):
+            if removed >= excess:
+                break
+            path.unlink(missing_ok=True)
+            removed += size
+        return removed
+
+
+def pack(result: Any, seconds: float) -> bytes:
+    """Bytes of a result with its computing time (8 bytes, microseconds, in front)."""
+    return int(seconds * 1e6).to_bytes(8, "little") + encode(result)
+
+
+def unpack(data: bytes, result_type: type) -> tuple[Any, float]:
+    """Undo `pack`. Raises CodecError."""
+    return decode(data[8:], result_type), int.from_bytes(data[:8], "little") / 1e6
