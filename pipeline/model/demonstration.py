@@ -79,6 +79,10 @@ class FrameReader(Protocol):
         """Return depth along the optical axis (H, W) float32 in metres; 0 = unknown."""
         ...
 
+    def prepare(self, camera: str, index: int) -> None:
+        """Decode frame `index` into the reader's cache, so that `frame` is quick. May raise."""
+        ...
+
     def close(self) -> None:
         """Release decoders."""
         ...

@@ -31,6 +31,13 @@ PHASES: dict[PhaseName, Rgb] = {
     PhaseName.RELEASE: (204, 121, 167),
     PhaseName.GRASP_FAILURE: (213, 94, 0),
 }
+TERMS: dict[str, Rgb] = {
+    "motion": (84, 96, 196),
+    "detector": (142, 154, 168),
+    "proximity": (38, 166, 154),
+    "robot overlap": (200, 84, 76),
+}
+"""What each cue adds to R; names as in `ScoreTerms.contributions`."""
 ROBOT: Rgb = (150, 150, 160)
 GRIPPER: Rgb = (255, 255, 255)
 TARGET: Rgb = (255, 90, 95)

@@ -89,6 +89,8 @@ class ArmPhases:
         coarse: True if the signal has almost no range (the whole episode is one span).
         activity: Range of the raw signal relative to its channel's plausible range, 0..1.
         phases: By time.
+        rule: Which rule made the phases, `published` or `local_drop`.
+        second_opinion: Closures of the local-drop rule, whether used or not.
     """
 
     arm: str
@@ -102,6 +104,8 @@ class ArmPhases:
     coarse: bool
     activity: float
     phases: tuple[Phase, ...]
+    rule: str = "published"
+    second_opinion: tuple[Closure, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from pipeline.sources import lerobot_metadata as metadata
 from pipeline.sources.files import FolderListing, fill_template, fingerprint, is_lfs_pointer
 from pipeline.sources.gripper_channels import guess_channels, with_directions
 from pipeline.sources.lerobot_reader import LeRobotReader, VideoPart
+from pipeline.sources.video import VideoClip
 
 log = logging.getLogger(__name__)
 
@@ -188,8 +189,10 @@ class LeRobotDataset:
         state, state_names = self._stack(columns, "observation.")
         action, action_names = self._stack(columns, "action")
         for name, values in (("state", state), ("action", action)):
-            if np.isnan(values).any():
-                frames = np.flatnonzero(np.isnan(values).any(axis=1))
+            # A channel that is NaN throughout belongs to a robot that this episode lacks.
+            partly = np.isnan(values) & ~np.isnan(values).all(axis=0)
+            if partly.any():
+                frames = np.flatnonzero(partly.any(axis=1))
                 text = f"{len(frames)} frames of the {name} hold NaN, the first is {frames[0]}"
                 problems.append(Problem("nan_in_signal", text, frame=int(frames[0])))
         timestamps = self._timestamps(columns, length, problems)
@@ -208,7 +211,11 @@ class LeRobotDataset:
             state_names=state_names,
             action=action,
             action_names=action_names,
-            grippers=self.info.grippers,
+            grippers=tuple(
+                g
+                for g in self.info.grippers
+                if not np.isnan((state if g.signal == "state" else action)[:, g.indices]).all()
+            ),
             problems=tuple(problems),
         )
 
@@ -318,6 +325,11 @@ class LeRobotDataset:
                 if is_lfs_pointer(path):
                     problems.append(_error("lfs_pointer", _lfs_text(self._short(path))))
                     continue
+                problem = self._video_problem(entry, key, path, timestamps)
+                if problem is not None:
+                    problems.append(problem)
+                    if problem.severity is Severity.ERROR:
+                        continue
             width, height = feature.size
             known = calibration.get(key)
             cameras.append(
@@ -332,6 +344,26 @@ class LeRobotDataset:
                 )
             )
         return tuple(cameras), files
+
+    def _video_problem(
+        self, entry: metadata.EpisodeEntry, key: str, path: Path, timestamps: F64
+    ) -> Problem | None:
+        """Open the file, decode nothing, and compare its frames with the table."""
+        start = float(entry.fields.get(f"videos/{key}/from_timestamp") or 0.0)
+        try:
+            clip = VideoClip(path, timestamps, start=start)
+        except DataError as error:
+            return error.as_problem()
+        have, want = clip.frame_count, len(timestamps)
+        clip.close()
+        # One frame more or less is common: encoders drop or repeat the last.
+        if have >= want - 1:
+            return None
+        text = (
+            f"{self._short(path)} has {have} frames for {want} rows of the table; where it has "
+            "none, its nearest frame is shown"
+        )
+        return Problem("video_shorter", text, frame=have)
 
     def _depth_of(self, entry: metadata.EpisodeEntry, camera: str) -> str | None:
         """The depth feature that belongs to a colour camera, by name (`front` - `front_depth`)."""

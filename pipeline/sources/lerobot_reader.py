@@ -12,7 +12,7 @@ from pipeline.model.arrays import F32, U8
 from pipeline.model.demonstration import Demonstration
 from pipeline.model.problem import DataError
 from pipeline.sources.lerobot_metadata import Feature
-from pipeline.sources.video import VideoClip, depth_from_codes
+from pipeline.sources.video import DepthCodes, VideoClip
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +51,22 @@ class LeRobotReader:
             return self._image(camera, part, index)
         return self._clip(camera).rgb(index)
 
+    def prepare(self, camera: str, index: int) -> None:
+        """Decode into the cache without converting."""
+        if not self._part(camera).in_table:
+            self._clip(camera).picture(index)
+
     def depth(self, camera: str, index: int) -> F32 | None:
         """Depth (H, W) float32 in metres that belongs to a colour camera; None if there is none."""
         key = self._demonstration.camera(camera).depth_key
         if key is None:
             return None
-        part = self._part(key)
-        info = part.feature.info
+        codes = DepthCodes.from_info(self._part(key).feature.info)
         picture = self._clip(key).picture(index)
-        name = picture.format.name
-        wide = "10" in name or "12" in name or "16" in name
-        codes = picture.to_ndarray(format="gray16le" if wide else "gray").astype(np.float32)
-        low = float(info.get("video.depth_min", info.get("depth_min", 0.0)))
-        high = float(info.get("video.depth_max", info.get("depth_max", 10.0)))
-        return depth_from_codes(codes, low, high, 16 if wide else 8, False)
+        # Codes of 12 bits come as gray12le, or as the luma of a 10 or 12-bit colour format.
+        depth = picture.format.components[0].bits
+        array = picture.to_ndarray(format="gray16le").astype(np.uint16, copy=False)
+        return codes.metres((array >> (16 - codes.bits)) if depth > 8 else array * 16)
 
     def clip(self, camera: str) -> VideoClip:
         """The open clip of a camera, to ask how many frames the file really has."""

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.model.arrays import F32, F64, U8
 from pipeline.model.problem import DataError
@@ -204,20 +206,50 @@ class VideoClip:
         self._container.close()
 
 
-def depth_from_codes(codes: F32, low: float, high: float, bits: int, logarithmic: bool) -> F32:
-    """Turn stored depth codes into metres.
+@dataclass(frozen=True, slots=True)
+class DepthCodes:
+    """How LeRobot turns metres into the integer codes of a depth video.
 
-    Args:
-        codes: (H, W) float32, 0 .. 2**bits - 1.
+    Attributes:
         low: Depth of code 0, metres.
         high: Depth of the highest code, metres.
+        shift: Added before taking the logarithm, metres.
+        logarithmic: Codes are even steps of log(depth + shift); otherwise of depth.
         bits: Bits per code.
-        logarithmic: True if codes are even steps of log depth.
-
-    Returns:
-        (H, W) float32 metres.
     """
-    share = codes / float((1 << bits) - 1)
-    if logarithmic:
-        return np.asarray(low * (high / low) ** share, dtype=np.float32)
-    return np.asarray(low + (high - low) * share, dtype=np.float32)
+
+    low: float
+    high: float
+    shift: float
+    logarithmic: bool
+    bits: int = 12
+
+    @classmethod
+    def from_info(cls, info: dict[str, Any]) -> DepthCodes:
+        """Read a feature's `info`; LeRobot's defaults where it does not say.
+
+        Raises:
+            DataError: `bad_metadata` if the numbers make no sense.
+        """
+        try:
+            codes = cls(
+                low=float(info.get("video.depth_min", 0.01)),
+                high=float(info.get("video.depth_max", 10.0)),
+                shift=float(info.get("video.shift", 3.5)),
+                logarithmic=bool(info.get("video.use_log", True)),
+            )
+        except (TypeError, ValueError) as error:
+            raise DataError("bad_metadata", f"info.json: depth encoding: {error}") from error
+        if not 0 <= codes.low < codes.high or codes.low + codes.shift <= 0:
+            raise DataError(
+                "bad_metadata", f"info.json: depth from {codes.low} to {codes.high} m is no range"
+            )
+        return codes
+
+    def metres(self, codes: NDArray[Any]) -> F32:
+        """Turn codes (H, W) into float32 metres."""
+        share = codes.astype(np.float32) / float((1 << self.bits) - 1)
+        if self.logarithmic:
+            first, last = np.log(self.low + self.shift), np.log(self.high + self.shift)
+            return np.asarray(np.exp(share * (last - first) + first) - self.shift, np.float32)
+        return np.asarray(self.low + share * (self.high - self.low), np.float32)

@@ -1,0 +1,354 @@
+"""What each action of the table does: `do_<id>` for every id, checked at start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtWidgets import QDialog, QFileDialog, QVBoxLayout
+
+from app.actions import ACTIONS
+from app.settings import sample_dataset
+from pipeline.annotate import annotation_of
+from pipeline.model.edits import EPISODE_SCOPE
+from pipeline.model.problem import DataError
+from viewers.overlays import OverlayVisibility
+from widgets.channel_mapping import ChannelMapping
+from widgets.shortcut_help import ShortcutHelp, ShortcutLine
+
+if TYPE_CHECKING:
+    from app.main_window import MainWindow
+
+_HIDDEN = OverlayVisibility(
+    masks=False,
+    boxes=False,
+    tracks=False,
+    labels=False,
+    gripper=False,
+    robot=False,
+    target=False,
+    truth=False,
+)
+
+
+class ActionHandlers:
+    """Runs actions by their id."""
+
+    def __init__(self, window: MainWindow) -> None:
+        self._window = window
+        self._control = window.control
+        self._channels: QDialog | None = None
+        self._visible = window.frame_panel.visibility
+        missing = [s.id for s in ACTIONS if not hasattr(self, f"do_{s.id}")]
+        missing = [name for name in missing if not name.startswith("candidate_")]
+        if missing:
+            raise NotImplementedError(f"actions without a handler: {', '.join(missing)}")
+
+    def run(self, name: str) -> None:
+        """Do what the action `name` promises."""
+        if name.startswith("candidate_"):
+            self._select_rank(int(name.removeprefix("candidate_")))
+            return
+        handler: Callable[[], None] = getattr(self, f"do_{name}")
+        handler()
+
+    # -- File ------------------------------------------------------------------------------
+
+    def do_open_folder(self) -> None:
+        """Ask for a folder."""
+        self._window.ask_folder()
+
+    def do_open_sample(self) -> None:
+        """Open the sample dataset."""
+        try:
+            self._control.open_dataset(str(sample_dataset()))
+        except DataError as error:
+            self._control.failed.emit(str(error), "")
+
+    def do_export_predictions(self) -> None:
+        """Write the annotation lines of this episode."""
+        session = self._control.document.session
+        demonstration = session.demonstration
+        if demonstration is None:
+            return
+        name = f"{Path(demonstration.ref.dataset).name}_episode_{demonstration.ref.episode}.jsonl"
+        path, _ = QFileDialog.getSaveFileName(self._window, "Export annotations", name)
+        if not path:
+            return
+        common = {s: o for (s, i), o in session.results.items() if i == EPISODE_SCOPE}
+        lines = []
+        for subtask in range(session.subtask_count):
+            own = {s: o for (s, i), o in session.results.items() if i == subtask}
+            lines.append(annotation_of(demonstration, subtask, common | own).model_dump_json())
+        self._write(path, "\n".join(lines) + "\n", f"{len(lines)} annotations")
+
+    def _write(self, path: str, text: str, what: str) -> None:
+        try:
+            Path(path).write_text(text, encoding="utf-8")
+        except OSError as error:
+            self._control.failed.emit(f"{path} could not be written: {error.strerror}", "")
+            return
+        self._control.said.emit(f"{what} written to {path}")
+
+    def do_export_picture(self) -> None:
+        """Write the picture with its overlays."""
+        path, _ = QFileDialog.getSaveFileName(self._window, "Export picture", "frame.png")
+        if path and not self._window.frame_panel.viewer.grab_picture().save(path):
+            self._control.failed.emit(f"{path} could not be written", "")
+
+    def do_quit(self) -> None:
+        """Close the window."""
+        self._window.close()
+
+    # -- Edit ------------------------------------------------------------------------------
+
+    def do_undo(self) -> None:
+        """Take the newest correction back."""
+        self._control.undo()
+
+    def do_redo(self) -> None:
+        """Put the last undone correction in force again."""
+        self._control.undo(back=False)
+
+    def do_draw_box(self) -> None:
+        """Draw the object's box."""
+        self._window.views.draw("object")
+
+    def do_draw_target(self) -> None:
+        """Draw the target's box."""
+        self._window.views.draw("target")
+
+    def do_channels(self) -> None:
+        """Show the gripper channels."""
+        dialog = QDialog(self._window)
+        dialog.setWindowTitle("Gripper channels")
+        mapping = ChannelMapping(dialog)
+        mapping.channelsChanged.connect(self._window.views.set_channels)
+        mapping.set_demonstration(self._control.document.session.demonstration)
+        QVBoxLayout(dialog).addWidget(mapping)
+        dialog.resize(560, 520)
+        dialog.setModal(False)
+        dialog.show()
+        if self._channels is not None:
+            self._channels.deleteLater()
+        self._channels = dialog
+
+    # -- Go --------------------------------------------------------------------------------
+
+    def do_play(self) -> None:
+        """Play or pause."""
+        self._control.toggle_play()
+
+    def _step(self, frames: int) -> None:
+        self._control.seek(self._control.document.session.frame + frames, "keys")
+
+    def do_next_frame(self) -> None:
+        """One frame on."""
+        self._step(1)
+
+    def do_previous_frame(self) -> None:
+        """One frame back."""
+        self._step(-1)
+
+    def _second(self) -> int:
+        demonstration = self._control.document.session.demonstration
+        return max(1, round(demonstration.fps)) if demonstration else 1
+
+    def do_second_on(self) -> None:
+        """One second on."""
+        self._step(self._second())
+
+    def do_second_back(self) -> None:
+        """One second back."""
+        self._step(-self._second())
+
+    def do_first_frame(self) -> None:
+        """To the first frame."""
+        self._control.seek(0, "keys")
+
+    def do_last_frame(self) -> None:
+        """To the last frame."""
+        demonstration = self._control.document.session.demonstration
+        if demonstration:
+            self._control.seek(demonstration.length - 1, "keys")
+
+    def _boundaries(self) -> list[int]:
+        phases = self._control.document.session.result("phases")
+        merged = phases.merged if phases is not None else ()
+        return sorted({p.start for p in merged} | {p.end for p in merged})
+
+    def do_next_boundary(self) -> None:
+        """To the next phase boundary."""
+        frame = self._control.document.session.frame
+        self._control.seek(next((b for b in self._boundaries() if b > frame), frame), "keys")
+
+    def do_previous_boundary(self) -> None:
+        """To the previous phase boundary."""
+        frame = self._control.document.session.frame
+        back = [b for b in self._boundaries() if b < frame]
+        self._control.seek(back[-1] if back else frame, "keys")
+
+    def do_keyframe(self) -> None:
+        """To the frame of the proposals."""
+        proposals = self._control.document.session.result("proposals")
+        if proposals is not None:
+            self._control.seek(proposals.keyframe, "keys")
+
+    def do_next_episode(self) -> None:
+        """To the next episode in the table's order."""
+        self._neighbour(1)
+
+    def do_previous_episode(self) -> None:
+        """To the previous episode in the table's order."""
+        self._neighbour(-1)
+
+    def _neighbour(self, step: int) -> None:
+        episode = self._window.episodes.neighbour(step)
+        if episode is None:
+            self._control.said.emit("No further episode")
+        else:
+            self._control.open_episode(episode)
+
+    def do_next_unreviewed(self) -> None:
+        """To the next present episode without a verdict."""
+        session = self._control.document.session
+        store = self._control.commands.store
+        if session.dataset is None:
+            return
+        reviewed = set(store.reviewed()) if store is not None else set()
+        here = session.demonstration.ref.episode if session.demonstration else -1
+        left = [e.index for e in session.dataset.episodes if e.present and e.index not in reviewed]
+        later = [i for i in left if i > here] or [i for i in left if i != here]
+        if later:
+            self._control.open_episode(later[0])
+        else:
+            self._control.said.emit("Every present episode is reviewed")
+
+    def do_next_subtask(self) -> None:
+        """To the next subtask, round and round."""
+        session = self._control.document.session
+        if session.subtask_count:
+            nearest = (session.subtask + 1) % session.subtask_count
+            self._control.document.set_subtask(nearest, "keys")
+
+    # -- Candidate -------------------------------------------------------------------------
+
+    def _select_rank(self, rank: int) -> None:
+        scores = self._control.document.session.result("scores")
+        ranking = scores.ranking if scores is not None else ()
+        if rank <= len(ranking):
+            self._control.document.select_candidate(ranking[rank - 1], "keys")
+
+    def do_cycle_candidate(self) -> None:
+        """To the candidate ranked next."""
+        session = self._control.document.session
+        scores = session.result("scores")
+        if scores is None or not scores.ranking:
+            return
+        ranking = scores.ranking
+        at = ranking.index(session.candidate) if session.candidate in ranking else -1
+        self._control.document.select_candidate(ranking[(at + 1) % len(ranking)], "keys")
+
+    def do_choose(self) -> None:
+        """Make the selected candidate the winner."""
+        self._window.views.choose(self._control.document.session.candidate)
+
+    # -- Caption ---------------------------------------------------------------------------
+
+    def do_accept(self) -> None:
+        """Accept the caption."""
+        self._window.views.judge("accepted")
+
+    def do_correct(self) -> None:
+        """Write the caption."""
+        self._window.caption.begin_edit()
+
+    def do_reject(self) -> None:
+        """Reject the caption."""
+        self._window.views.judge("rejected")
+
+    # -- Run -------------------------------------------------------------------------------
+
+    def do_run(self) -> None:
+        """Compute what is stale."""
+        self._control.run()
+
+    def do_run_all(self) -> None:
+        """Compute everything again."""
+        self._control.run(fresh=tuple(s.name for s in self._control.document.graph.stages))
+
+    def do_cancel(self) -> None:
+        """Stop the job in progress."""
+        self._control.cancel()
+
+    def do_auto_run(self) -> None:
+        """Switch running on opening."""
+        on = self._window.table.actions["auto_run"].isChecked()
+        self._control.auto_run = on
+        self._window.settings.setValue("auto_run", on)
+
+    # -- View ------------------------------------------------------------------------------
+
+    def do_overlays(self) -> None:
+        """Show or hide all overlays."""
+        panel = self._window.frame_panel
+        if self._window.table.actions["overlays"].isChecked():
+            panel.set_visibility(self._visible)
+        else:
+            self._visible = panel.visibility
+            panel.set_visibility(_HIDDEN)
+
+    def do_fit(self) -> None:
+        """Fit the picture."""
+        self._window.frame_panel.viewer.fit()
+
+    def do_one_to_one(self) -> None:
+        """One picture pixel per screen pixel."""
+        self._window.frame_panel.viewer.one_to_one()
+
+    def do_zoom_in(self) -> None:
+        """Zoom in."""
+        self._window.frame_panel.viewer.zoom_by(1.25)
+
+    def do_zoom_out(self) -> None:
+        """Zoom out."""
+        self._window.frame_panel.viewer.zoom_by(0.8)
+
+    def do_theme(self) -> None:
+        """Switch between light and dark."""
+        self._window.set_theme("light" if self._window.theme == "dark" else "dark")
+
+    def do_reset_layout(self) -> None:
+        """Put all docks where they belong."""
+        self._window.arrange()
+
+    def do_full_screen(self) -> None:
+        """Fill the screen."""
+        if self._window.table.actions["full_screen"].isChecked():
+            self._window.showFullScreen()
+        else:
+            self._window.showNormal()
+
+    # -- Help ------------------------------------------------------------------------------
+
+    def do_shortcuts(self) -> None:
+        """List all shortcuts."""
+        dialog = ShortcutHelp(self._window)
+        dialog.set_lines(
+            tuple(ShortcutLine(s.menu, s.text, ", ".join(s.keys)) for s in ACTIONS if s.keys)
+        )
+        dialog.setModal(False)
+        dialog.show()
+
+    def do_doctor(self) -> None:
+        """Say what works here."""
+        from app.doctor import examine
+
+        def show(checks: object, error: Exception | None) -> None:
+            if error is None and isinstance(checks, list):
+                lines = [f"{'✓' if c.ok else '✗'} {c.name}: {c.text}" for c in checks]
+                self._control.failed.emit("What works here:\n" + "\n".join(lines), "")
+
+        self._control.said.emit("Examining this machine …")
+        self._control.background.run("doctor", examine, show)

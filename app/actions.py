@@ -1,0 +1,174 @@
+"""Every action, once: menus, tool bar, shortcuts and the help page are made from this table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from PySide6.QtCore import QObject
+from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtWidgets import QWidget
+
+from pipeline.document import Session
+
+
+@dataclass(frozen=True, slots=True)
+class ActionSpec:
+    """One action.
+
+    Attributes:
+        id: Stable name; the window has a method `do_<id>`.
+        menu: Menu it belongs to, also the group in the help page.
+        text: What it is called.
+        keys: Default shortcuts in Qt's portable text.
+        needs: What must be there: `nothing`, `dataset`, `episode`, `results`, `candidates`,
+            `caption`, `busy`, `undo`, `redo`.
+        checkable: True for switches.
+    """
+
+    id: str
+    menu: str
+    text: str
+    keys: tuple[str, ...] = ()
+    needs: str = "nothing"
+    checkable: bool = False
+
+
+_DIGITS = tuple(
+    ActionSpec(f"candidate_{n}", "Candidate", f"Select candidate ranked {n}", (str(n),),
+               "candidates")
+    for n in range(1, 10)
+)  # fmt: skip
+
+ACTIONS: tuple[ActionSpec, ...] = (
+    ActionSpec("open_folder", "File", "Open dataset folder…", ("Ctrl+O", "Ctrl+Shift+O")),
+    ActionSpec("open_sample", "File", "Open the sample dataset"),
+    ActionSpec("export_predictions", "File", "Export this episode’s annotations…", ("Ctrl+S",),
+               "results"),
+    ActionSpec("export_picture", "File", "Export the picture…", (), "episode"),
+    ActionSpec("quit", "File", "Quit", ("Ctrl+Q",)),
+    ActionSpec("undo", "Edit", "Undo", ("Ctrl+Z",), "undo"),
+    ActionSpec("redo", "Edit", "Redo", ("Ctrl+Shift+Z", "Ctrl+Y"), "redo"),
+    ActionSpec("draw_box", "Edit", "Draw a box around the object", ("B",), "results"),
+    ActionSpec("draw_target", "Edit", "Draw a box around the target", ("T",), "results"),
+    ActionSpec("channels", "Edit", "Gripper channels…", (), "episode"),
+    ActionSpec("play", "Go", "Play / pause", ("Space",), "episode"),
+    ActionSpec("next_frame", "Go", "Next frame", ("Right",), "episode"),
+    ActionSpec("previous_frame", "Go", "Previous frame", ("Left",), "episode"),
+    ActionSpec("second_on", "Go", "1 s on", ("Shift+Right",), "episode"),
+    ActionSpec("second_back", "Go", "1 s back", ("Shift+Left",), "episode"),
+    ActionSpec("first_frame", "Go", "First frame", ("Home",), "episode"),
+    ActionSpec("last_frame", "Go", "Last frame", ("End",), "episode"),
+    ActionSpec("next_boundary", "Go", "Next phase boundary", (".", "Alt+Right"), "results"),
+    ActionSpec("previous_boundary", "Go", "Previous phase boundary", (",", "Alt+Left"), "results"),
+    ActionSpec("keyframe", "Go", "Keyframe", ("G",), "results"),
+    ActionSpec("next_episode", "Go", "Next episode", ("D", "PgDown"), "dataset"),
+    ActionSpec("previous_episode", "Go", "Previous episode", ("A", "PgUp"), "dataset"),
+    ActionSpec("next_unreviewed", "Go", "Next unreviewed episode", ("N", "Ctrl+Shift+D"),
+               "dataset"),
+    ActionSpec("next_subtask", "Go", "Next subtask", ("W",), "results"),
+    *_DIGITS,
+    ActionSpec("cycle_candidate", "Candidate", "Select the next candidate", ("`",), "candidates"),
+    ActionSpec("choose", "Candidate", "Choose the selected candidate", ("Shift+Return",),
+               "candidates"),
+    ActionSpec("accept", "Caption", "Accept the caption", ("Return", "Enter"), "caption"),
+    ActionSpec("correct", "Caption", "Correct the caption", ("E",), "caption"),
+    ActionSpec("reject", "Caption", "Reject the caption", ("X",), "caption"),
+    ActionSpec("run", "Run", "Run what is stale", ("Ctrl+R", "F5"), "episode"),
+    ActionSpec("run_all", "Run", "Run all stages again", ("Ctrl+Shift+R",), "episode"),
+    ActionSpec("cancel", "Run", "Cancel", ("Ctrl+.",), "busy"),
+    ActionSpec("auto_run", "Run", "Run when an episode opens", (), "nothing", True),
+    ActionSpec("overlays", "View", "Show overlays", ("H",), "nothing", True),
+    ActionSpec("fit", "View", "Fit the picture", ("F",), "episode"),
+    ActionSpec("one_to_one", "View", "Picture 1:1", ("Ctrl+1",), "episode"),
+    ActionSpec("zoom_in", "View", "Zoom in", ("+", "="), "episode"),
+    ActionSpec("zoom_out", "View", "Zoom out", ("-",), "episode"),
+    ActionSpec("theme", "View", "Light / dark", ("Ctrl+T",)),
+    ActionSpec("reset_layout", "View", "Reset the layout"),
+    ActionSpec("full_screen", "View", "Full screen", ("F11",), "nothing", True),
+    ActionSpec("shortcuts", "Help", "Keyboard shortcuts", ("?", "F1")),
+    ActionSpec("doctor", "Help", "What works on this machine"),
+)  # fmt: skip
+
+REASONS: Mapping[str, str] = {
+    "dataset": "open a dataset first",
+    "episode": "open an episode first",
+    "results": "run the pipeline first",
+    "candidates": "there are no scored candidates yet",
+    "caption": "there is no caption yet",
+    "busy": "nothing is running",
+    "undo": "nothing to undo in this episode",
+    "redo": "nothing to redo in this episode",
+}
+
+
+def is_met(need: str, session: Session, *, busy: bool, undo: bool, redo: bool) -> bool:
+    """True if what an action needs is there; computed on change, never polled."""
+    match need:
+        case "dataset":
+            return session.dataset is not None
+        case "episode":
+            return session.demonstration is not None
+        case "results":
+            return session.result("proposals") is not None
+        case "candidates":
+            scores = session.result("scores")
+            return scores is not None and bool(scores.terms)
+        case "caption":
+            return session.result("captions") is not None
+        case "busy":
+            return busy
+        case "undo":
+            return undo
+        case "redo":
+            return redo
+    return True
+
+
+class ActionTable:
+    """The Qt actions made from `ACTIONS`, on one window."""
+
+    def __init__(self, window: QWidget, run: Callable[[str], None]) -> None:
+        """Make all actions.
+
+        Args:
+            window: Owner; shortcuts work in the whole window except in text fields.
+            run: Called with the id of a triggered action.
+        """
+        self.actions: dict[str, QAction] = {}
+        for spec in ACTIONS:
+            action = QAction(spec.text, window)
+            action.setObjectName(spec.id)
+            action.setCheckable(spec.checkable)
+            action.setShortcuts([QKeySequence(k) for k in spec.keys])
+            action.triggered.connect(_Trigger(run, spec.id, window))
+            window.addAction(action)
+            self.actions[spec.id] = action
+
+    def refresh(self, session: Session, *, busy: bool, undo: str | None, redo: str | None) -> None:
+        """Enable what makes sense; the tool tip of a disabled action says why it is."""
+        for spec in ACTIONS:
+            action = self.actions[spec.id]
+            met = is_met(
+                spec.needs, session, busy=busy, undo=undo is not None, redo=redo is not None
+            )
+            action.setEnabled(met)
+            keys = ", ".join(spec.keys)
+            hint = f" ({keys})" if keys else ""
+            text = spec.text + hint
+            action.setToolTip(text if met else f"{text}: {REASONS[spec.needs]}")
+        self.actions["undo"].setText(f"Undo {undo}" if undo else "Undo")
+        self.actions["redo"].setText(f"Redo {redo}" if redo else "Redo")
+
+
+class _Trigger(QObject):
+    """Slot that knows its action's id (a lambda would keep the window alive)."""
+
+    def __init__(self, run: Callable[[str], None], name: str, parent: QObject) -> None:
+        super().__init__(parent)
+        self._run = run
+        self._name = name
+
+    def __call__(self, *_: Any) -> None:
+        self._run(self._name)

@@ -1,0 +1,191 @@
+"""The command line: `demoscope open, demo, info, annotate, screenshot, paths, doctor`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from pathlib import Path
+
+from pipeline.model.problem import Cancelled, DataError
+
+log = logging.getLogger(__name__)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Make the parser of all commands."""
+    parser = argparse.ArgumentParser(
+        prog="demoscope",
+        description="Open a robot demonstration and see why the annotation pipeline decided so.",
+    )
+    parser.add_argument("-v", "--verbose", action="store_true", help="log what happens")
+    parser.add_argument("--version", action="store_true", help="print the version and leave")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+
+    one = commands.add_parser("open", help="open the window on a dataset")
+    one.add_argument("path", nargs="?", help="dataset folder, PATH#EPISODE opens that episode")
+    one.add_argument("--theme", choices=["dark", "light", "system"], help="colours")
+
+    one = commands.add_parser("demo", help="open the window on the sample dataset")
+    one.add_argument("--offscreen", action="store_true", help="no window: write files instead")
+    one.add_argument("--out", type=Path, default=Path("demo-output"), help="where files go")
+
+    one = commands.add_parser("info", help="say what a dataset holds")
+    one.add_argument("dataset")
+    one.add_argument("--json", action="store_true", help="machine-readable")
+
+    one = commands.add_parser("annotate", help="run all stages and write predictions")
+    one.add_argument("dataset")
+    one.add_argument("--episodes", help="e.g. 0,2-5; default: all that are present")
+    one.add_argument("--camera", help="camera key; default: chosen by the pipeline")
+    one.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="STAGE.OPTION=VALUE",
+        help="change an option, may be repeated",
+    )
+    one.add_argument("--predictions", type=Path, metavar="FILE.jsonl", help="write here")
+    one.add_argument("--no-cache", action="store_true", help="compute everything again")
+    one.add_argument("--no-edits", action="store_true", help="ignore human corrections")
+
+    one = commands.add_parser("screenshot", help="draw the window to a picture, without a display")
+    one.add_argument("dataset")
+    one.add_argument("--episode", type=int, required=True)
+    one.add_argument("--frame", type=int, required=True)
+    one.add_argument("--out", type=Path, required=True)
+    one.add_argument("--size", default="1280x800", help="WIDTHxHEIGHT")
+    one.add_argument("--theme", choices=["dark", "light"], default="dark")
+
+    commands.add_parser("paths", help="print where settings, caches and results live")
+    one = commands.add_parser("doctor", help="say what works on this machine")
+    one.add_argument("--json", action="store_true", help="machine-readable")
+    return parser
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command.
+
+    Returns:
+        0 on success; 1 after one clear sentence on standard error.
+    """
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    logging.basicConfig(
+        level=logging.INFO if options.verbose else logging.ERROR,
+        format="%(levelname)s %(name)s: %(message)s",
+    )
+    if options.version:
+        from importlib.metadata import version
+
+        say(f"demoscope {version('demoscope')}")
+        return 0
+    try:
+        return _dispatch(options, parser)
+    except (DataError, ValueError) as error:
+        return fail(str(error))
+    except OSError as error:
+        return fail(f"{error.filename or options.command}: {error.strerror or error}")
+    except (KeyboardInterrupt, Cancelled):
+        return fail("cancelled; what was finished is kept")
+
+
+def _dispatch(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    match options.command:
+        case "open":
+            from app.window_run import open_window
+
+            return open_window(options.path, options.theme)
+        case "demo":
+            from app.demo import run_demo
+
+            return run_demo(options.out, offscreen=options.offscreen)
+        case "info":
+            from app.dataset_report import report
+
+            return report(options.dataset, as_json=options.json)
+        case "annotate":
+            from app.annotate_command import annotate
+
+            return annotate(options)
+        case "screenshot":
+            from app.screenshot import screenshot
+
+            width, height = parse_size(options.size)
+            return screenshot(
+                options.dataset,
+                options.episode,
+                options.frame,
+                options.out,
+                (width, height),
+                options.theme,
+            )
+        case "paths":
+            from app.settings import paths
+
+            known = paths()
+            for name in ("config", "data", "cache", "results", "logs", "settings", "sample"):
+                say(f"{name:9} {getattr(known, name)}")
+            return 0
+        case "doctor":
+            from app.doctor import examine
+
+            checks = examine()
+            if options.json:
+                say(json.dumps([c.as_dict() for c in checks], indent=2))
+            else:
+                for check in checks:
+                    say(f"{'ok  ' if check.ok else 'MISS'} {check.name:16} {check.text}")
+            return 0 if all(c.ok or c.optional for c in checks) else 1
+    parser.print_help()
+    return 0
+
+
+def say(text: str) -> None:
+    """Write a line to standard output."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def note(text: str) -> None:
+    """Write a line to standard error (progress, warnings)."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+def fail(text: str) -> int:
+    """Write one sentence to standard error; returns exit code 1."""
+    note(f"demoscope: {text}")
+    return 1
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Read WIDTHxHEIGHT; ValueError with one sentence."""
+    parts = text.lower().split("x")
+    if len(parts) == 2 and all(p.isdigit() and 1 <= int(p) <= 10_000 for p in parts):
+        return int(parts[0]), int(parts[1])
+    raise ValueError(f"--size: expected WIDTHxHEIGHT such as 1280x800, got “{text}”")
+
+
+def parse_episodes(text: str, known: list[int]) -> list[int]:
+    """Read `0,2-5` against the dataset's episode indices; ValueError with one sentence."""
+    wanted: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdigit() or (dash and not last.isdigit()):
+            raise ValueError(f"--episodes: expected numbers and ranges such as 0,2-5, got “{text}”")
+        low, high = int(first), int(last) if dash else int(first)
+        inside = [i for i in known if low <= i <= high]
+        if not inside:
+            raise ValueError(f"--episodes: the dataset has no episode {part.strip()}")
+        wanted.extend(i for i in inside if i not in wanted)
+    return wanted
+
+
+def split_path(text: str) -> tuple[str, int | None]:
+    """Split PATH#EPISODE; a `#` that is part of an existing path stays in it."""
+    path, hash_sign, episode = text.rpartition("#")
+    if hash_sign and episode.isdigit() and not Path(text).exists():
+        return path, int(episode)
+    return text, None

@@ -1,0 +1,256 @@
+"""The main window: docks, menus, status bar. What they show is `Views`' affair."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QByteArray, QSettings, Qt
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication
+from PySide6.QtWidgets import (
+    QApplication,
+    QDockWidget,
+    QFileDialog,
+    QMainWindow,
+    QSplitter,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.action_handlers import ActionHandlers
+from app.actions import ACTIONS, ActionTable
+from app.banner import Banner
+from app.key_guard import KeyGuard
+from app.session_control import SessionControl
+from app.status_line import StatusLine
+from app.views import Views
+from pipeline.document import Changes, Part
+from viewers.frame_panel import FramePanel
+from viewers.rerun_viewer import RerunPanel
+from widgets.candidate_table import CandidateTable
+from widgets.caption_editor import CaptionEditor
+from widgets.episode_table import EpisodeTable
+from widgets.problem_list import ProblemList
+from widgets.score_breakdown import ScoreBreakdown
+from widgets.stage_panel import StagePanel
+from widgets.theme import apply_theme
+from widgets.timeline import Timeline
+
+_LAYOUT_VERSION = 1
+_OTHER_MENUS = ("File", "Edit", "Go", "Candidate", "Caption", "Run", "View", "Help")
+
+
+class MainWindow(QMainWindow):
+    """One demonstration, seen from all sides.
+
+    Attributes:
+        control: What is done when the user asks.
+        table: Its actions.
+    """
+
+    def __init__(self, control: SessionControl, settings: QSettings) -> None:
+        super().__init__()
+        self.control = control
+        self.settings = settings
+        control.setParent(self)
+        self.setObjectName("main")
+        self.setWindowTitle("Demoscope")
+        self.setAcceptDrops(True)
+        self.setDockNestingEnabled(True)
+        self.episodes = EpisodeTable(self)
+        self.stages = StagePanel(self)
+        self.frame_panel = FramePanel(self)
+        self.timeline = Timeline(self)
+        self.candidates = CandidateTable(self)
+        self.breakdown = ScoreBreakdown(self)
+        self.findings = ProblemList(self)
+        self.caption = CaptionEditor(self)
+        self.rerun = RerunPanel(self)
+        self._banner = Banner(self)
+        center = QWidget(self)
+        box = QVBoxLayout(center)
+        box.setContentsMargins(0, 0, 0, 0)
+        box.setSpacing(0)
+        box.addWidget(self._banner)
+        box.addWidget(self.frame_panel, 1)
+        self.setCentralWidget(center)
+        self._docks = self._make_docks()
+        self.table = ActionTable(self, self._run_action)
+        self._make_menus()
+        self.status = StatusLine(self.statusBar())
+        self.views = Views(self)
+        self.handlers = ActionHandlers(self)
+        self._guard = KeyGuard(self)
+        control.said.connect(lambda text: self.statusBar().showMessage(text, 8000))
+        control.failed.connect(self._banner.show_failure)
+        control.bridge.changed.connect(self._on_changes)
+        control.jobs.busyChanged.connect(lambda _: self.refresh_actions())
+        control.auto_run = self.settings.value("auto_run", True, bool)  # type: ignore[assignment]
+        self.table.actions["auto_run"].setChecked(control.auto_run)
+        self.table.actions["overlays"].setChecked(True)
+        self.refresh_actions()
+        self._restore_layout()
+
+    # -- layout ----------------------------------------------------------------------------
+
+    def _make_docks(self) -> dict[str, QDockWidget]:
+        split = QSplitter(Qt.Orientation.Horizontal, self)
+        split.setObjectName("candidates-split")
+        split.setChildrenCollapsible(False)
+        split.addWidget(self.candidates)
+        split.addWidget(self.breakdown)
+        split.setStretchFactor(0, 3)
+        split.setStretchFactor(1, 2)
+        areas = Qt.DockWidgetArea
+        self.setCorner(Qt.Corner.BottomLeftCorner, areas.LeftDockWidgetArea)
+        self.setCorner(Qt.Corner.BottomRightCorner, areas.BottomDockWidgetArea)
+        docks: dict[str, QDockWidget] = {}
+        for name, title, widget, area in (
+            ("episodes", "Episodes", self.episodes, areas.LeftDockWidgetArea),
+            ("stages", "Stages", self.stages, areas.LeftDockWidgetArea),
+            ("rerun", "Rerun 3D", self.rerun, areas.RightDockWidgetArea),
+            ("timeline", "Timeline", self.timeline, areas.BottomDockWidgetArea),
+            ("candidates", "Candidates", split, areas.BottomDockWidgetArea),
+            ("caption", "Caption", self.caption, areas.BottomDockWidgetArea),
+            ("findings", "Findings", self.findings, areas.BottomDockWidgetArea),
+        ):
+            dock = QDockWidget(title, self)
+            dock.setObjectName(f"dock-{name}")
+            dock.setWidget(widget)
+            self.addDockWidget(area, dock)
+            docks[name] = dock
+        return docks
+
+    def arrange(self) -> None:
+        """Put all docks where they belong."""
+        docks = self._docks
+        areas = Qt.DockWidgetArea
+        for name, dock in docks.items():
+            self.removeDockWidget(dock)
+            area = {
+                "episodes": areas.LeftDockWidgetArea,
+                "stages": areas.LeftDockWidgetArea,
+                "rerun": areas.RightDockWidgetArea,
+            }.get(name, areas.BottomDockWidgetArea)
+            self.addDockWidget(area, dock)
+            dock.setFloating(False)
+            dock.show()
+        vertical, horizontal = Qt.Orientation.Vertical, Qt.Orientation.Horizontal
+        self.splitDockWidget(docks["episodes"], docks["stages"], vertical)
+        self.splitDockWidget(docks["timeline"], docks["candidates"], vertical)
+        self.splitDockWidget(docks["candidates"], docks["caption"], horizontal)
+        self.tabifyDockWidget(docks["caption"], docks["findings"])
+        docks["caption"].raise_()
+        width, height = max(self.width(), 1280), max(self.height(), 760)
+        side = min(max(width * 22 // 100, 270), 420)
+        rest = width - side
+        self.resizeDocks([docks["episodes"]], [side], horizontal)
+        self.resizeDocks([docks["rerun"]], [rest * 42 // 100], horizontal)
+        self.resizeDocks(
+            [docks["episodes"], docks["stages"]], [height * 36 // 100, height * 64 // 100], vertical
+        )
+        self.resizeDocks(
+            [docks["timeline"], docks["candidates"]],
+            [height * 25 // 100, height * 27 // 100],
+            vertical,
+        )
+        self.resizeDocks(
+            [docks["candidates"], docks["caption"]],
+            [rest * 66 // 100, rest * 34 // 100],
+            horizontal,
+        )
+
+    def _layout_key(self) -> str:
+        screen = QGuiApplication.primaryScreen().size()
+        return f"layout/{_LAYOUT_VERSION}/{screen.width()}x{screen.height()}"
+
+    def _restore_layout(self) -> None:
+        geometry = self.settings.value(f"{self._layout_key()}/geometry")
+        state = self.settings.value(f"{self._layout_key()}/state")
+        if isinstance(geometry, QByteArray):
+            self.restoreGeometry(geometry)
+        else:
+            screen = QGuiApplication.primaryScreen().availableGeometry()
+            self.resize(min(screen.width(), 2560), min(screen.height(), 1440))
+        if not (isinstance(state, QByteArray) and self.restoreState(state, _LAYOUT_VERSION)):
+            self.arrange()
+
+    def save_layout(self) -> None:
+        """Remember geometry and docks for this screen size."""
+        self.settings.setValue(f"{self._layout_key()}/geometry", self.saveGeometry())
+        self.settings.setValue(f"{self._layout_key()}/state", self.saveState(_LAYOUT_VERSION))
+
+    # -- actions ---------------------------------------------------------------------------
+
+    def _make_menus(self) -> None:
+        for title in _OTHER_MENUS:
+            menu = self.menuBar().addMenu(title)
+            menu.setToolTipsVisible(True)
+            for spec in ACTIONS:
+                if spec.menu == title:
+                    menu.addAction(self.table.actions[spec.id])
+            if title == "View":
+                menu.addSeparator()
+                for dock in self._docks.values():
+                    menu.addAction(dock.toggleViewAction())
+
+    def _run_action(self, name: str) -> None:
+        self.handlers.run(name)
+
+    def refresh_actions(self) -> None:
+        """Recompute which actions make sense now."""
+        commands = self.control.commands
+        self.table.refresh(
+            self.control.document.session,
+            busy=self.control.jobs.busy,
+            undo=commands.can_undo(),
+            redo=commands.can_redo(),
+        )
+
+    def _on_changes(self, changes: Changes) -> None:
+        if changes.parts & ~(Part.FRAME | Part.PLAYING):
+            self.refresh_actions()
+        self.status.show_session(self.control.document.session, busy=self.control.jobs.busy)
+
+    @property
+    def theme(self) -> str:
+        """`dark` or `light`, whichever is on show."""
+        return "dark" if self.palette().window().color().lightness() < 128 else "light"
+
+    def set_theme(self, name: str) -> None:
+        """Show `dark`, `light` or `system` colours and remember it."""
+        application = QApplication.instance()
+        if isinstance(application, QApplication):
+            apply_theme(application, name)
+        self.settings.setValue("theme", name)
+        self.rerun.set_theme(self.theme)
+
+    def ask_folder(self) -> None:
+        """Ask for a dataset folder and open it."""
+        start = str(self.settings.value("last_folder", str(Path.home())))
+        folder = QFileDialog.getExistingDirectory(self, "Open dataset folder", start)
+        if folder:
+            self.settings.setValue("last_folder", folder)
+            self.control.open_dataset(folder)
+
+    # -- Qt --------------------------------------------------------------------------------
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Accept files and folders."""
+        if event.mimeData().hasUrls():
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Open what was dropped; what it is shows when it is opened."""
+        for url in event.mimeData().urls():
+            if url.isLocalFile():
+                self.control.open_dataset(url.toLocalFile())
+                return
+        self._banner.show_failure("only files and folders of this machine can be dropped", "")
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Remember the layout and stop everything that runs."""
+        self.save_layout()
+        self.views.close()
+        self.rerun.shutdown()
+        self.control.close()
+        super().closeEvent(event)

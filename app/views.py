@@ -1,0 +1,490 @@
+"""Keeps the widgets in step with the document: one direction values, the other signals."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QObject
+
+from app.frame_loader import LoadedFrame
+from app.rerun_feed import RerunFeed
+from pipeline.annotate import problems_of
+from pipeline.document import Changes, Part
+from pipeline.evaluation.ground_truth import TrueSubtask, matching_truth
+from pipeline.model.edits import (
+    AddBox,
+    ChooseCandidate,
+    FixBox,
+    JudgeCaption,
+    MoveBoundary,
+    Rename,
+    SetChannels,
+)
+from pipeline.model.problem import Cancelled, DataError, Problem
+from pipeline.model.score import as_box, box_iou
+from pipeline.review.events import Event, Reviewed
+from pipeline.stages.stage import StageContext, StageInputs
+from viewers.overlays import OverlayData, TruthBox
+from viewers.rerun_inputs import candidate_of
+from widgets.caption_editor import HistoryLine
+from widgets.episode_rows import EpisodeStatus
+from widgets.stage_table import StageRow, StageState
+
+if TYPE_CHECKING:
+    from app.main_window import MainWindow
+    from pipeline.model.phases import PhasesResult
+
+log = logging.getLogger(__name__)
+
+
+class Views(QObject):
+    """Refreshes what changed, and turns what the user meant into calls of the control."""
+
+    def __init__(self, window: MainWindow) -> None:
+        super().__init__(window)
+        self._window = window
+        self._control = window.control
+        self._feed = RerunFeed(window.control, window.rerun, self)
+        self._role = "object"
+        self._connect()
+
+    def close(self) -> None:
+        """Forget what is under way."""
+        self._feed.close()
+
+    def draw(self, role: str) -> None:
+        """Let the user draw a box for the object or the target."""
+        self._role = role
+        self._window.frame_panel.set_tool("box")
+        self._control.said.emit(f"Draw a box around the {role}; Esc leaves")
+
+    # -- signals of widgets ----------------------------------------------------------------
+
+    def _connect(self) -> None:
+        window, control = self._window, self._control
+        control.bridge.changed.connect(self.refresh)
+        control.loader.loaded.connect(self._show_frame)
+        control.progressed.connect(window.stages.set_progress)
+        control.jobs.busyChanged.connect(window.stages.set_busy)
+        control.jobEnded.connect(self._show_episode_status)
+        window.episodes.episodeSelected.connect(control.open_episode)
+        window.episodes.episodeActivated.connect(control.open_episode)
+        stages = window.stages
+        stages.runRequested.connect(control.run)
+        stages.runFromRequested.connect(control.run_from)
+        stages.cancelRequested.connect(control.cancel)
+        stages.optionsChanged.connect(control.set_options)
+        stages.stageSelected.connect(self._show_options)
+        stages.problemActivated.connect(self._go_to_problem)
+        window.findings.problemActivated.connect(self._go_to_problem)
+        frame = window.frame_panel
+        frame.cameraChanged.connect(lambda key: control.document.set_camera(key, "frame"))
+        frame.candidateClicked.connect(self._select)
+        frame.boxDrawn.connect(self._box_drawn)
+        frame.boxChanged.connect(self._box_changed)
+        frame.pixelHovered.connect(lambda probe: window.status.show_pixel(probe))
+        timeline = window.timeline
+        timeline.frameChosen.connect(lambda f: control.seek(f, "timeline"))
+        timeline.boundaryMoved.connect(self._boundary_moved)
+        timeline.subtaskClicked.connect(lambda i: control.document.set_subtask(i, "timeline"))
+        timeline.thresholdsChanged.connect(self._preview_thresholds)
+        timeline.thresholdsCommitted.connect(self._commit_thresholds)
+        window.candidates.candidateSelected.connect(self._select)
+        window.candidates.candidateChosen.connect(self.choose)
+        caption = window.caption
+        caption.accepted.connect(lambda: self.judge("accepted"))
+        caption.rejected.connect(lambda: self.judge("rejected"))
+        caption.corrected.connect(lambda text: self.judge("corrected", text))
+        caption.renamed.connect(self._renamed)
+        window.rerun.frameChanged.connect(lambda f: control.seek(f, "rerun"))
+        window.rerun.entitySelected.connect(self._entity_selected)
+
+    def _select(self, candidate: int) -> None:
+        self._control.document.select_candidate(candidate, "views")
+
+    def choose(self, candidate: int) -> None:
+        """Make a candidate the winner of the selected subtask."""
+        session = self._control.document.session
+        proposals = session.result("proposals")
+        for proposal in proposals.candidates if proposals is not None else ():
+            if proposal.id == candidate:
+                self._control.decide(ChooseCandidate(subtask=session.subtask, box=proposal.box))
+                return
+
+    def judge(self, verdict: str, text: str = "") -> None:
+        """Accept, correct or reject the caption of the selected subtask."""
+        session = self._control.document.session
+        caption = session.result("captions")
+        if caption is None:
+            return
+        self._control.decide(
+            JudgeCaption.model_validate(
+                {
+                    "subtask": session.subtask,
+                    "verdict": verdict,
+                    "draft": caption.draft,
+                    "text": text or caption.text,
+                }
+            )
+        )
+
+    def set_channels(self, arm: str, signal: str, indices: tuple[int, ...], closed: str) -> None:
+        """Use other gripper channels."""
+        self._control.decide(
+            SetChannels.model_validate(
+                {"arm": arm, "signal": signal, "indices": indices, "closed_is": closed}
+            )
+        )
+
+    def _renamed(self, object_name: str, target_name: str) -> None:
+        subtask = self._control.document.session.subtask
+        if object_name.strip():
+            self._control.decide(
+                Rename(subtask=subtask, object_name=object_name, target_name=target_name)
+            )
+
+    def _boundary_moved(self, arm: str, index: int, frame: int) -> None:
+        self._control.decide(MoveBoundary(arm=arm, index=index, frame=frame))
+
+    def _box_drawn(self, x0: float, y0: float, x1: float, y1: float) -> None:
+        subtask = self._control.document.session.subtask
+        self._control.decide(
+            AddBox.model_validate({"subtask": subtask, "box": (x0, y0, x1, y1), "role": self._role})
+        )
+        self._role = "object"
+        self._window.frame_panel.set_tool("select")
+
+    def _box_changed(self, candidate: int, x0: float, y0: float, x1: float, y1: float) -> None:
+        session = self._control.document.session
+        proposals = session.result("proposals")
+        for proposal in proposals.candidates if proposals is not None else ():
+            if proposal.id == candidate:
+                edit = FixBox(subtask=session.subtask, old_box=proposal.box, box=(x0, y0, x1, y1))
+                self._control.decide(edit)
+                return
+
+    def _entity_selected(self, entity: str) -> None:
+        candidate = candidate_of(entity)
+        if candidate is not None:
+            self._select(candidate)
+
+    def _go_to_problem(self, problem: Problem) -> None:
+        if problem.frame is not None:
+            self._control.seek(problem.frame, "problem")
+
+    def _phases_with(self, tau: float, delta: float) -> PhasesResult | None:
+        """Phases for other thresholds, computed here: the stage takes under 5 ms."""
+        document = self._control.document
+        plan = document.plan()
+        if plan is None:
+            return None
+        stage = document.graph.stage("phases")
+        options = dataclasses.replace(
+            plan.options["phases"], closure_threshold=tau, hysteresis_offset=delta
+        )
+        edits = tuple(e for e in plan.edits if e.stage == "phases")
+        context = StageContext(None, lambda *_: None, lambda: False)  # type: ignore[arg-type]
+        try:
+            result: PhasesResult = stage.run(
+                plan.demonstration, StageInputs({}, -1), options, edits, context
+            )
+        except (DataError, Cancelled):
+            return None
+        return result
+
+    def _preview_thresholds(self, tau: float, delta: float) -> None:
+        self._window.timeline.set_phases(self._phases_with(tau, delta))
+
+    def _commit_thresholds(self, tau: float, delta: float) -> None:
+        options = self._control.document.session.options["phases"]
+        changed = dataclasses.replace(options, closure_threshold=tau, hysteresis_offset=delta)
+        self._control.set_options("phases", changed)
+        self._control.run()
+
+    # -- refreshing ------------------------------------------------------------------------
+
+    def refresh(self, changes: Changes) -> None:
+        """Show what changed."""
+        parts = changes.parts
+        window, session = self._window, self._control.document.session
+        if parts & Part.DATASET:
+            window.episodes.set_dataset(session.dataset)
+            name = session.dataset.name if session.dataset else ""
+            window.setWindowTitle(f"{name} — Demoscope" if name else "Demoscope")
+            self._show_all_reviews()
+        if parts & Part.EPISODE:
+            self._show_episode()
+        if parts & (Part.FRAME | Part.EPISODE):
+            window.timeline.set_frame(session.frame)
+            window.frame_panel.viewer.set_frame(session.frame)
+            if changes.initiator != "rerun":
+                window.rerun.set_frame(session.frame)
+        if parts & Part.CAMERA and session.camera:
+            window.frame_panel.set_camera(session.camera)
+        if parts & (Part.RESULTS | Part.SUBTASK):
+            self._show_results(changes.stage)
+        elif parts & Part.CAMERA:
+            self._show_overlays()
+        if parts & Part.CANDIDATE:
+            window.frame_panel.viewer.set_selected(session.candidate)
+            window.timeline.set_selected(session.candidate)
+            window.candidates.set_selected(session.candidate)
+            window.breakdown.set_selected(session.candidate)
+        if parts & Part.STAGES:
+            window.stages.set_rows(self._stage_rows())
+        if parts & (Part.OPTIONS | Part.EPISODE) and changes.initiator != "options":
+            self._show_options(window.stages.selected)
+        if parts & (Part.EDITS | Part.EPISODE):
+            self._show_history()
+
+    def _show_frame(self, loaded: LoadedFrame) -> None:
+        session = self._control.document.session
+        demonstration = session.demonstration
+        if demonstration is None or demonstration.ref.episode != loaded.episode:
+            return
+        if loaded.camera != session.camera:
+            return
+        viewer = self._window.frame_panel.viewer
+        if loaded.rgb is None:
+            viewer.set_message(loaded.message)
+        else:
+            viewer.set_message("")
+        viewer.set_image(loaded.rgb, loaded.frame)
+
+    def _show_episode(self) -> None:
+        window, session = self._window, self._control.document.session
+        demonstration = session.demonstration
+        window.findings.set_problems(demonstration.problems if demonstration else ())
+        if demonstration is None:
+            window.frame_panel.set_cameras((), "")
+            window.timeline.set_episode(0, 30.0)
+            window.rerun.clear()
+            return
+        keys = tuple(c.key for c in demonstration.cameras)
+        window.frame_panel.set_cameras(keys, session.camera)
+        window.timeline.set_episode(demonstration.length, demonstration.fps)
+        window.episodes.set_current(demonstration.ref.episode)
+        window.rerun.clear()
+        if not keys:
+            reasons = "; ".join(p.message for p in demonstration.problems)
+            window.frame_panel.viewer.set_message(f"No picture can be shown: {reasons}")
+            window.frame_panel.viewer.set_image(None, 0)
+
+    def truth(self) -> TrueSubtask | None:
+        """Ground truth of the selected subtask, if there is any."""
+        session = self._control.document.session
+        subtasks = session.result("subtasks")
+        if session.demonstration is None or subtasks is None:
+            return None
+        task = subtasks.subtasks[session.subtask]
+        return matching_truth(
+            self._control.truth, session.demonstration.ref.episode, task.arm, task.start, task.end
+        )
+
+    def _show_results(self, stage: str) -> None:
+        window, session = self._window, self._control.document.session
+        phases, subtasks = session.result("phases"), session.result("subtasks")
+        proposals, scores = session.result("proposals"), session.result("scores")
+        if stage in ("", "phases"):
+            window.timeline.set_phases(phases)
+        if stage in ("", "subtasks"):
+            window.timeline.set_subtasks(subtasks)
+            window.timeline.set_subtask(session.subtask)
+        truth = self.truth()
+        if stage in ("", "subtasks"):
+            window.timeline.set_truth(list(truth.contact) if truth else [])
+        if stage in ("", "proposals", "scores"):
+            keyframe = proposals.keyframe if proposals is not None else None
+            window.timeline.set_scores(scores, keyframe)
+            window.candidates.set_results(proposals, scores)
+            window.candidates.set_ground_truth(self._true_candidates(truth))
+            names = {p.id: p.label for p in proposals.candidates} if proposals is not None else {}
+            window.breakdown.set_results(scores, names)
+            window.breakdown.set_selected(session.candidate)
+            window.candidates.set_selected(session.candidate)
+        if stage not in ("phases", "captions"):
+            self._show_overlays()
+        if stage in ("", "subtasks", "captions"):
+            task = subtasks.subtasks[session.subtask] if subtasks is not None else None
+            window.caption.set_caption(session.result("captions"), task)
+        window.findings.set_problems(self._all_problems())
+        if stage in ("", "captions"):
+            self._feed.refresh()
+
+    def _true_candidates(self, truth: TrueSubtask | None) -> set[int]:
+        proposals = self._control.document.session.result("proposals")
+        if truth is None or truth.start_box is None or proposals is None:
+            return set()
+        if truth.camera and truth.camera != proposals.camera:
+            return set()
+        box = truth.start_box
+        return {p.id for p in proposals.candidates if box_iou(p.box, box) >= 0.5}
+
+    def _show_overlays(self) -> None:
+        window, session = self._window, self._control.document.session
+        proposals = session.result("proposals")
+        viewer = window.frame_panel.viewer
+        if proposals is None or proposals.camera != session.camera:
+            viewer.set_overlays(None)
+            reason = "run the pipeline first" if proposals is None else "boxes belong to the camera"
+            window.frame_panel.set_drawing_allowed(
+                reason if proposals is None else f"{reason} {proposals.camera}"
+            )
+            return
+        truth = self.truth()
+        boxes: list[TruthBox] = []
+        if truth is not None and truth.camera in ("", session.camera):
+            if truth.start_box is not None:
+                boxes.append(TruthBox(truth.keyframe, as_box(truth.start_box), truth.object_name))
+            if truth.target_box is not None:
+                boxes.append(TruthBox(truth.last_frame, as_box(truth.target_box), "target"))
+        masks = session.result("masks")
+        viewer.set_overlays(
+            OverlayData(
+                proposals=proposals,
+                masks=masks if masks is not None and self._belongs("masks") else None,
+                tracks=session.result("tracks") if self._belongs("tracks") else None,
+                robot=session.result("robot"),
+                scores=session.result("scores") if self._belongs("scores") else None,
+                target=session.result("target"),
+                truth=tuple(boxes),
+            )
+        )
+        viewer.set_selected(session.candidate)
+        window.frame_panel.set_drawing_allowed("")
+
+    def _belongs(self, stage: str) -> bool:
+        """True if a result has as many candidates as the shown proposals (a re-run may differ)."""
+        session = self._control.document.session
+        count = len(session.result("proposals").candidates)
+        result = session.result(stage)
+        if result is None:
+            return False
+        have = {"masks": "packed", "scores": "terms"}.get(stage)
+        size = len(getattr(result, have)) if have else result.boxes.shape[1]
+        return bool(size == count)
+
+    def _all_problems(self) -> tuple[Problem, ...]:
+        session = self._control.document.session
+        found: dict[tuple[str, str], Problem] = {}
+        if session.demonstration is not None:
+            found = {(p.code, p.message): p for p in session.demonstration.problems}
+        for stage in self._control.document.graph.stages:
+            outcome = session.outcome(stage.name)
+            for problem in problems_of(outcome) if outcome is not None else ():
+                found[(problem.code, problem.message)] = problem
+        return tuple(found.values())
+
+    def _stage_rows(self) -> tuple[StageRow, ...]:
+        document = self._control.document
+        session = document.session
+        rows = []
+        for stage in document.graph.stages:
+            outcome = session.outcome(stage.name)
+            failure = session.failures.get(document.node(stage.name))
+            if failure is not None:
+                state = StageState.FAILED
+            elif session.running is not None and session.running[0] == stage.name:
+                state = StageState.RUNNING
+            elif outcome is None:
+                state = StageState.QUEUED if self._control.jobs.busy else StageState.MISSING
+            else:
+                fresh = document.is_fresh(stage.name)
+                state = StageState.FRESH if fresh else StageState.STALE
+            backend = getattr(outcome.result, "backend", "") if outcome else ""
+            rows.append(
+                StageRow(
+                    name=stage.name,
+                    title=stage.title,
+                    state=state,
+                    seconds=outcome.seconds if outcome else None,
+                    backend=backend,
+                    problems=problems_of(outcome) if outcome else (),
+                    error=failure.message if failure else "",
+                    details=failure.details if failure else "",
+                )
+            )
+        return tuple(rows)
+
+    def _show_options(self, stage: str) -> None:
+        options: Any = self._control.document.session.options.get(stage)
+        if options is not None:
+            self._window.stages.set_options(stage, options)
+
+    def _show_history(self) -> None:
+        session = self._control.document.session
+        store = self._control.commands.store
+        if store is None or session.demonstration is None:
+            self._window.caption.set_history(())
+            return
+        try:
+            events = store.history(session.demonstration.ref.episode)
+        except DataError as error:
+            log.warning("history: %s", error)
+            return
+        self._window.caption.set_history(
+            tuple(HistoryLine(_local_time(e.at), e.who, _what(e)) for e in reversed(events))
+        )
+
+    def _show_episode_status(self, how: str) -> None:
+        session = self._control.document.session
+        if session.demonstration is None:
+            return
+        scores = [
+            o.result.of(o.result.winner).score
+            for (stage, _), o in session.results.items()
+            if stage == "scores" and o.result.winner >= 0
+        ]
+        status = EpisodeStatus(
+            score=min(scores, default=None),
+            reviewed=self._reviews().get(session.demonstration.ref.episode),
+            problems=self._all_problems(),
+        )
+        self._window.episodes.set_status(session.demonstration.ref.episode, status)
+        self._show_review_count()
+
+    def _reviews(self) -> dict[int, str]:
+        """Verdict of each reviewed episode; of several subtasks the worst."""
+        store = self._control.commands.store
+        if store is None:
+            return {}
+        try:
+            return {e: _worst(r) for e, r in store.reviewed().items() if r.total}
+        except DataError as error:
+            log.warning("reviews: %s", error)
+            return {}
+
+    def _show_all_reviews(self) -> None:
+        for episode, verdict in self._reviews().items():
+            self._window.episodes.set_status(episode, EpisodeStatus(reviewed=verdict))
+        self._show_review_count()
+
+    def _show_review_count(self) -> None:
+        dataset = self._control.document.session.dataset
+        total = sum(e.present for e in dataset.episodes) if dataset else 0
+        self._window.status.show_review(len(self._reviews()), total)
+
+
+def _worst(reviewed: Reviewed) -> str:
+    """The verdict that matters most of an episode's captions."""
+    if reviewed.rejected:
+        return "rejected"
+    return "corrected" if reviewed.corrected else "accepted"
+
+
+def _what(event: Event) -> str:
+    """An event in words."""
+    edit = event.edit
+    title = edit.title if edit is not None else event.stage
+    return title if event.kind == "edit" else f"{event.kind}: {title}"
+
+
+def _local_time(at: str) -> str:
+    """A UTC time stamp as local date and minute."""
+    try:
+        return datetime.fromisoformat(at).astimezone().strftime("%Y-%m-%d %H:%M")
+    except ValueError:
+        return at

@@ -1,0 +1,87 @@
+"""Starts the Qt application and shows the window."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.cli import fail, split_path
+
+if TYPE_CHECKING:
+    from PySide6.QtWidgets import QApplication
+
+    from app.main_window import MainWindow
+
+
+def has_display() -> bool:
+    """True if a window can be shown here."""
+    named = bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    return named or sys.platform in ("darwin", "win32")
+
+
+def make_application() -> QApplication:
+    """The one QApplication, with its name, for the window and the offscreen commands."""
+    from PySide6.QtCore import QCoreApplication, Qt
+    from PySide6.QtWidgets import QApplication
+
+    application = QApplication.instance()
+    if isinstance(application, QApplication):
+        return application
+    # Chromium shares its pictures with Qt's; must be set before the application exists.
+    QCoreApplication.setAttribute(Qt.ApplicationAttribute.AA_ShareOpenGLContexts)
+    application = QApplication(["demoscope"])
+    application.setApplicationName("Demoscope")
+    application.setDesktopFileName("demoscope")
+    return application
+
+
+def make_window(theme: str | None = None, *, settings_file: Path | None = None) -> MainWindow:
+    """Make the window, not shown yet.
+
+    Args:
+        theme: `dark`, `light` or `system`; None for what was used last.
+        settings_file: Where settings are kept; None for the user's own.
+    """
+    from PySide6.QtCore import QSettings
+
+    from app.main_window import MainWindow
+    from app.session_control import SessionControl
+    from app.settings import paths
+
+    folders = paths()
+    file = settings_file or folders.settings
+    settings = QSettings(str(file), QSettings.Format.IniFormat)
+    window = MainWindow(SessionControl(folders), settings)
+    window.set_theme(theme or str(settings.value("theme", "system")))
+    return window
+
+
+def open_window(path: str | None, theme: str | None = None) -> int:
+    """Show the window until it is closed; the exit code of the program."""
+    started = time.perf_counter()
+    if not has_display() and os.environ.get("QT_QPA_PLATFORM", "") not in ("offscreen", "minimal"):
+        return fail(
+            "there is no display; use “demoscope demo --offscreen”, “annotate” or “screenshot”"
+        )
+    from PySide6.QtCore import QTimer
+
+    application = make_application()
+    window = make_window(theme)
+    window.show()
+    if os.environ.get("DEMOSCOPE_TIMING"):
+        _report_timing(window, started)
+    if path:
+        dataset, episode = split_path(path)
+        QTimer.singleShot(0, lambda: window.control.open_dataset(dataset, episode))
+    QTimer.singleShot(400, window.control.jobs.warm_up)
+    return application.exec()
+
+
+def _report_timing(window: MainWindow, started: float) -> None:
+    """Write when the window was exposed and the first frame painted (for the benchmark)."""
+    from app.timing import Timing
+
+    Timing(window, started)

@@ -1,0 +1,65 @@
+"""From pixels and depth to points in camera coordinates."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipeline.model.arrays import F32, F64
+
+PATCH = 2
+"""Depth is read in a window of 5x5 pixels."""
+EDGE = 0.03
+"""Relative spread of the nearer half of a window above which it lies on a depth edge."""
+
+
+def local_depth(depth: F32, points: F32) -> F32:
+    """Read depth at points without falling off edges.
+
+    Per point the median of the known depths in a 5x5 window; on a depth edge (the window's
+    quartiles are further apart than `EDGE`) the side that the centre pixel is on.
+
+    Args:
+        depth: (H, W) float32 metres, 0 = unknown.
+        points: (N, 2) float32 pixels.
+
+    Returns:
+        (N,) float32 metres, NaN where unknown or outside.
+    """
+    height, width = depth.shape
+    result = np.full(len(points), np.nan, np.float32)
+    finite = np.isfinite(points).all(axis=1)
+    x = np.round(np.where(finite, points[:, 0], -1)).astype(np.int64)
+    y = np.round(np.where(finite, points[:, 1], -1)).astype(np.int64)
+    inside = np.flatnonzero((x >= 0) & (y >= 0) & (x < width) & (y < height))
+    if len(inside) == 0:
+        return result
+    offsets = np.arange(-PATCH, PATCH + 1)
+    rows = np.clip(y[inside][:, None, None] + offsets[None, :, None], 0, height - 1)
+    columns = np.clip(x[inside][:, None, None] + offsets[None, None, :], 0, width - 1)
+    windows = depth[rows, columns].reshape(len(inside), -1).astype(np.float64)
+    known = np.where((windows > 0) & np.isfinite(windows), windows, np.nan)
+    some = np.isfinite(known).sum(axis=1) >= 5
+    known, inside = known[some], inside[some]
+    if len(inside) == 0:
+        return result
+    low, middle, high = np.nanpercentile(known, [25, 50, 75], axis=1)
+    own = known[:, known.shape[1] // 2]
+    edge = (high - low) > EDGE * middle
+    near_own = np.abs(known - own[:, None]) <= EDGE * middle[:, None]
+    same_side = np.where(near_own, known, np.nan)
+    usable = np.isfinite(own)
+    value = middle.copy()
+    pick = edge & usable
+    if pick.any():
+        value[pick] = np.nanmedian(same_side[pick], axis=1)
+    value[edge & ~usable] = np.nan
+    result[inside] = value
+    return result
+
+
+def lift(points: F32, depth: F32, intrinsics: F64) -> F32:
+    """Lift pixels (N, 2) with depth (N,) to camera coordinates, (N, 3) float32 metres."""
+    fx, fy, cx, cy = intrinsics[0, 0], intrinsics[1, 1], intrinsics[0, 2], intrinsics[1, 2]
+    x = (points[:, 0] - cx) / fx * depth
+    y = (points[:, 1] - cy) / fy * depth
+    return np.stack([x, y, depth], axis=1).astype(np.float32)

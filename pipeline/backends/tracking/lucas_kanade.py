@@ -1,0 +1,338 @@
+"""Embedded tracker: pyramidal Lucas-Kanade with a rigid consensus per candidate. *(our choice)*
+
+Plain Lucas-Kanade fails in three ways that matter here: points of plain objects have no texture to
+hold on to, an arm that passes drags resting points along, and lost points stay lost. So each step
+
+1. flows all points forward and back; a point counts if it returns and its colour is still its own;
+2. fits one similarity transform per candidate to the points that count (RANSAC);
+3. weighs two hypotheses by how many points keep their colour: the candidate followed the fit, or it
+   stayed where it was and something passed in front; if neither holds it is hidden and waits;
+4. moves all points of the candidate by the fit where their own flow disagrees, so that points
+   without texture follow the object;
+5. looks for a candidate that has been hidden for a while with its picture from the keyframe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.backends.capability import FrameAt, PointTracks, Progress, TrackingRequest, no_boxes
+from pipeline.backends.tracking.templates import Template, cut_templates, find_again
+from pipeline.model.arrays import F32, F64, I32, U8, Bool
+
+WINDOW = (21, 21)
+LEVELS = 3
+RETURN_ERROR = 1.5
+"""A point must return within this many pixels after forward and backward flow."""
+FIT_ERROR = 3.0
+"""Pixels a point may differ from the candidate's transform."""
+COLOR_ERROR = 16.0
+"""CIELAB difference (lightness halved) up to which a point still shows its own colour."""
+MIN_SUPPORT = 4
+HELD_SHARE = 0.3
+"""Share of points that must keep their colour, else the candidate is hidden."""
+MAX_SCALE_STEP = 1.12
+SEARCH_AFTER = 2
+"""Steps a candidate is hidden before it is searched."""
+
+
+@dataclass
+class _View:
+    """One frame, prepared."""
+
+    rgb: U8
+    gray: U8
+    lab: F32
+
+    @property
+    def size(self) -> tuple[int, int]:
+        height, width = self.lab.shape[:2]
+        return width, height
+
+
+def _view(rgb: U8) -> _View:
+    import cv2
+
+    gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+    lab8 = cv2.cvtColor(cv2.blur(rgb, (5, 5)), cv2.COLOR_RGB2LAB)
+    return _View(rgb, gray, lab8)
+
+
+def _sample(view: _View, points: F32) -> F32:
+    """Blurred colour at points (N, 2): (N, 3) float32, lightness halved; NaN outside."""
+    width, height = view.size
+    finite = np.isfinite(points).all(axis=1)
+    x = np.round(np.where(finite, points[:, 0], -1)).astype(np.int64)
+    y = np.round(np.where(finite, points[:, 1], -1)).astype(np.int64)
+    inside = (x >= 0) & (y >= 0) & (x < width) & (y < height)
+    colors = np.full((len(points), 3), np.nan, np.float32)
+    lab = view.lab[y[inside], x[inside]].astype(np.float32)
+    lab[:, 0] *= 0.5 * 100.0 / 255.0
+    colors[inside] = lab
+    return colors
+
+
+@dataclass
+class _State:
+    """Where everything is in one direction of the walk."""
+
+    points: F32
+    seen: Bool
+    hidden: list[int]
+    transform: list[F64]
+
+
+class LucasKanadeTracker:
+    """Tracker without a model; see the module's text."""
+
+    name = "lucas_kanade"
+    licence = "Apache-2.0 (OpenCV)"
+
+    def available(self) -> str | None:
+        """Always available."""
+        return None
+
+    def track(self, request: TrackingRequest, progress: Progress) -> PointTracks:
+        """Follow the points from the keyframe to both ends of the clip."""
+        frames, steps = request.frames, request.steps
+        count = len(request.masks)
+        tracks = PointTracks(
+            points=np.full((len(frames), len(request.points), 2), np.nan, np.float32),
+            visible=np.zeros((len(frames), len(request.points)), np.bool_),
+            boxes=no_boxes(len(frames), count),
+        )
+        if len(frames) == 0 or len(request.points) == 0:
+            return tracks
+        import cv2
+
+        cv2.setRNGSeed(0)
+        start = _view(request.frame_at(request.keyframe))
+        walk = _Walk(request, start)
+        row = {int(f): i for i, f in enumerate(frames)}
+        total = max(1, len(steps))
+        done = 0
+
+        def record(frame: int, state: _State) -> None:
+            if frame in row:
+                i = row[frame]
+                tracks.points[i] = state.points
+                tracks.visible[i] = state.seen
+                tracks.boxes[i] = walk.boxes(state)
+
+        record(request.keyframe, walk.first())
+        later = [int(s) for s in steps if s > request.keyframe]
+        earlier = [int(s) for s in steps if s < request.keyframe]
+        for order, fetch in (
+            (later, request.frame_at),
+            (earlier[::-1], _Backward(request.frame_at, earlier, progress)),
+        ):
+            state, before = walk.first(), start
+            for frame in order:
+                progress(done / total, f"tracking frame {frame}")
+                now = _view(fetch(frame))
+                state = walk.step(state, before, now)
+                record(frame, state)
+                before, done = now, done + 1
+        return tracks
+
+
+class _Backward:
+    """Gives frames in falling order but reads them forward in blocks: seeking back is slow."""
+
+    BLOCK = 24
+
+    def __init__(self, frame_at: FrameAt, frames: Iterable[int], progress: Progress) -> None:
+        self._frame_at = frame_at
+        self._frames = sorted(frames)
+        self._progress = progress
+        self._block: dict[int, U8] = {}
+
+    def __call__(self, frame: int) -> U8:
+        if frame not in self._block:
+            at = self._frames.index(frame)
+            self._block = {}
+            for f in self._frames[max(0, at - self.BLOCK + 1) : at + 1]:
+                self._progress(0.5, "reading frames")
+                self._block[f] = self._frame_at(f)
+        return self._block[frame]
+
+
+class _Walk:
+    """Steps the candidates of one request from frame to frame."""
+
+    def __init__(self, request: TrackingRequest, start: _View) -> None:
+        self.origin = request.points.astype(np.float32)
+        self.candidate: I32 = request.candidate
+        self.groups = [
+            np.flatnonzero(request.candidate == k) for k in range(len(request.masks))
+        ]
+        self.color = _sample(start, self.origin)
+        self.templates: list[Template | None] = cut_templates(start.rgb, request.masks)
+        self.corners = [_box_corners(m) for m in request.masks]
+
+    def first(self) -> _State:
+        identity = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+        return _State(
+            self.origin.copy(),
+            np.ones(len(self.origin), np.bool_),
+            [0] * len(self.groups),
+            [identity.copy() for _ in self.groups],
+        )
+
+    def boxes(self, state: _State) -> F32:
+        """Boxes of all candidates (K, 4), NaN while hidden."""
+        boxes = np.full((len(self.groups), 4), np.nan, np.float32)
+        for k, corners in enumerate(self.corners):
+            if corners is None or state.hidden[k]:
+                continue
+            moved = corners @ state.transform[k][:, :2].T + state.transform[k][:, 2]
+            centre, scale = moved.mean(axis=0), _scale_of(state.transform[k])
+            half = (corners.max(axis=0) - corners.min(axis=0)) / 2 * scale
+            boxes[k] = (*(centre - half), *(centre + half))
+        return boxes
+
+    def step(self, state: _State, before: _View, now: _View) -> _State:
+        """Move everything from one frame to the next."""
+        import cv2
+
+        old = state.points
+        options = {"winSize": WINDOW, "maxLevel": LEVELS}
+        new, ok, _ = cv2.calcOpticalFlowPyrLK(  # type: ignore[call-overload]
+            before.gray, now.gray, old[:, None], None, **options
+        )
+        back, ok_back, _ = cv2.calcOpticalFlowPyrLK(  # type: ignore[call-overload]
+            now.gray, before.gray, new, None, **options
+        )
+        new, back = new[:, 0], back[:, 0]
+        returned = (ok[:, 0] > 0) & (ok_back[:, 0] > 0)
+        returned &= np.linalg.norm(back - old, axis=1) < RETURN_ERROR
+        new_fits = _fits(_sample(now, new), self.color)
+        stay_fits = _fits(_sample(now, old), self.color)
+        points, seen = old.copy(), np.zeros(len(old), np.bool_)
+        hidden, transforms = list(state.hidden), list(state.transform)
+        for k, group in enumerate(self.groups):
+            if len(group) == 0:
+                continue
+            if state.hidden[k]:
+                self._wait(k, group, state, now, points, seen, hidden, transforms, stay_fits)
+                continue
+            good = group[(returned & new_fits & state.seen)[group]]
+            if len(good) < MIN_SUPPORT:
+                good = group[(returned & new_fits)[group]]
+            fit = _similarity(old[good], new[good])
+            moved = None if fit is None else _apply(fit, old[group])
+            held = 0.0
+            if moved is not None:
+                fits = _fits(_sample(now, moved), self.color[group])
+                held = float(fits.mean())
+            stayed = float(stay_fits[group].mean())
+            shift = 0.0 if moved is None else float(
+                np.median(np.linalg.norm(moved - old[group], axis=1))
+            )
+            if moved is not None and fit is not None and held >= HELD_SHARE and (
+                held >= stayed - 0.1 or shift < 0.5
+            ):
+                close = np.linalg.norm(new[group] - moved, axis=1) < FIT_ERROR
+                own = close & returned[group] & new_fits[group]
+                points[group] = np.where(own[:, None], new[group], moved)
+                seen[group] = fits
+                transforms[k] = _chain(fit, state.transform[k])
+            elif stayed >= HELD_SHARE:
+                seen[group] = stay_fits[group]
+            else:
+                hidden[k] = 1
+        seen &= _inside(points, now.size)
+        return _State(points, seen, hidden, transforms)
+
+    def _wait(
+        self,
+        k: int,
+        group: I32,
+        state: _State,
+        now: _View,
+        points: F32,
+        seen: Bool,
+        hidden: list[int],
+        transforms: list[F64],
+        stay_fits: Bool,
+    ) -> None:
+        """A hidden candidate: it shows up again where it was, or it is searched."""
+        if float(stay_fits[group].mean()) >= 2 * HELD_SHARE:
+            hidden[k] = 0
+            seen[group] = stay_fits[group]
+            return
+        hidden[k] += 1
+        template = self.templates[k]
+        if template is None or hidden[k] <= SEARCH_AFTER or hidden[k] % 2:
+            return
+        centre = np.median(state.points[group], axis=0)
+        reach = min(60.0 + 25.0 * hidden[k], 0.6 * max(now.size))
+        found = find_again(template, now.rgb, centre, reach)
+        if found is None:
+            return
+        transform = np.array([[1.0, 0.0, found[0]], [0.0, 1.0, found[1]]])
+        moved = _apply(transform, self.origin[group])
+        fits = _fits(_sample(now, moved), self.color[group])
+        if float(fits.mean()) < 0.6:
+            return
+        hidden[k] = 0
+        points[group], seen[group] = moved, fits
+        transforms[k] = transform
+
+
+def _fits(colors: F32, own: F32) -> Bool:
+    with np.errstate(invalid="ignore"):
+        apart = np.linalg.norm(colors - own, axis=1) < COLOR_ERROR
+    return np.asarray(apart, dtype=np.bool_)
+
+
+def _inside(points: F32, size: tuple[int, int]) -> Bool:
+    width, height = size
+    x, y = points[:, 0], points[:, 1]
+    return np.asarray((x >= 0) & (y >= 0) & (x < width) & (y < height), dtype=np.bool_)
+
+
+def _box_corners(mask: Bool) -> F64 | None:
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if len(rows) == 0:
+        return None
+    x0, x1, y0, y1 = columns[0], columns[-1] + 1, rows[0], rows[-1] + 1
+    return np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]], np.float64)
+
+
+def _similarity(old: F32, new: F32) -> F64 | None:
+    """Robust similarity transform (2, 3) between points (N, 2), or None."""
+    import cv2
+
+    if len(old) < MIN_SUPPORT:
+        return None
+    fit, inliers = cv2.estimateAffinePartial2D(
+        old, new, method=cv2.RANSAC, ransacReprojThreshold=FIT_ERROR, maxIters=200, confidence=0.98
+    )
+    if fit is None or int(inliers.sum()) < max(MIN_SUPPORT, 0.4 * len(old)):
+        shift = np.median(new - old, axis=0)
+        close = np.linalg.norm(new - old - shift, axis=1) < FIT_ERROR
+        if close.sum() < max(MIN_SUPPORT, 0.4 * len(old)):
+            return None
+        fit = np.array([[1.0, 0.0, shift[0]], [0.0, 1.0, shift[1]]])
+    scale = _scale_of(fit)
+    if not 1 / MAX_SCALE_STEP < scale < MAX_SCALE_STEP:
+        return None
+    return np.asarray(fit, dtype=np.float64)
+
+
+def _scale_of(transform: F64) -> float:
+    return float(np.sqrt(abs(np.linalg.det(transform[:, :2]))))
+
+
+def _apply(transform: F64, points: F32) -> F32:
+    return (points @ transform[:, :2].T + transform[:, 2]).astype(np.float32)
+
+
+def _chain(second: F64, first: F64) -> F64:
+    linear = second[:, :2] @ first[:, :2]
+    shift = second[:, :2] @ first[:, 2] + second[:, 2]
+    return np.column_stack([linear, shift])

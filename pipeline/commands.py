@@ -1,0 +1,129 @@
+"""What a person decides: commands that save themselves and carry their own undo.
+
+`do` runs without a window. Asking (dialogs, drawing) happens in `app/`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline.document import Changes, Document
+from pipeline.model.edits import Edit, in_force
+from pipeline.model.problem import DataError
+from pipeline.review.store import ReviewStore
+
+
+@dataclass(frozen=True, slots=True)
+class CommandResult:
+    """What a command did.
+
+    Attributes:
+        changes: Of the document.
+        stage: First stage that must run again, empty if none.
+        title: What was done or undone, for the status bar.
+        warning: One sentence if it could not be saved (it stays in force in this session).
+    """
+
+    changes: Changes
+    stage: str
+    title: str
+    warning: str = ""
+
+
+class Commands:
+    """Applies edits to the document and to the store, in that order of importance: saved first.
+
+    When the store cannot be written, edits live on in this session with their own undo, and
+    every result says so.
+    """
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        self._store: ReviewStore | None = None
+        self._unsaved: list[Edit] = []
+        self._unsaved_undone: list[Edit] = []
+
+    def attach(self, store: ReviewStore | None) -> None:
+        """Use another dataset's store."""
+        self._store = store
+        self._unsaved.clear()
+        self._unsaved_undone.clear()
+
+    @property
+    def store(self) -> ReviewStore | None:
+        """The open store."""
+        return self._store
+
+    def edits_of(self, episode: int) -> tuple[Edit, ...]:
+        """Edits in force for an episode, from the store."""
+        return self._store.edits(episode) if self._store is not None else ()
+
+    def do(self, edit: Edit, initiator: str = "") -> CommandResult:
+        """Put an edit in force and save it at once.
+
+        Raises:
+            ValueError: If no episode is open.
+        """
+        demonstration = self._document.session.demonstration
+        if demonstration is None:
+            raise ValueError("no episode is open")
+        warning = ""
+        try:
+            if self._store is None:
+                raise DataError("no_store", "there is no place to save corrections")
+            self._store.append(demonstration.ref.episode, edit)
+        except DataError as error:
+            self._unsaved.append(edit)
+            warning = f"not saved, in force until you close: {error}"
+        self._unsaved_undone.clear()
+        edits = in_force((*self._document.session.edits, edit))
+        changes = self._document.set_edits(edits, initiator)
+        return CommandResult(changes, edit.stage, edit.title, warning)
+
+    def undo(self, initiator: str = "") -> CommandResult | None:
+        """Take back the newest edit of this episode; None if there is none."""
+        return self._step(initiator, back=True)
+
+    def redo(self, initiator: str = "") -> CommandResult | None:
+        """Put back what was undone last; None if there is nothing."""
+        return self._step(initiator, back=False)
+
+    def _step(self, initiator: str, *, back: bool) -> CommandResult | None:
+        demonstration = self._document.session.demonstration
+        if demonstration is None:
+            return None
+        episode = demonstration.ref.episode
+        edit: Edit | None = None
+        if back and self._unsaved:
+            edit = self._unsaved.pop()
+            self._unsaved_undone.append(edit)
+        elif not back and self._unsaved_undone:
+            edit = self._unsaved_undone.pop()
+            self._unsaved.append(edit)
+        elif self._store is not None:
+            edit = self._store.undo(episode) if back else self._store.redo(episode)
+        if edit is None:
+            return None
+        edits = in_force((*self.edits_of(episode), *self._unsaved))
+        changes = self._document.set_edits(edits, initiator)
+        word = "undone" if back else "redone"
+        return CommandResult(changes, edit.stage, f"{word}: {edit.title}")
+
+    def can_undo(self) -> str | None:
+        """Title of what `undo` would take back, or None."""
+        if self._unsaved:
+            return self._unsaved[-1].title
+        return self._of_store("can_undo")
+
+    def can_redo(self) -> str | None:
+        """Title of what `redo` would put back, or None."""
+        if self._unsaved_undone:
+            return self._unsaved_undone[-1].title
+        return self._of_store("can_redo")
+
+    def _of_store(self, question: str) -> str | None:
+        demonstration = self._document.session.demonstration
+        if self._store is None or demonstration is None:
+            return None
+        answer: str | None = getattr(self._store, question)(demonstration.ref.episode)
+        return answer

@@ -1,0 +1,281 @@
+"""What is open, selected and decided: the immutable session value and the document around it.
+
+Qt-free. Every mutation returns one `Changes` record that says what changed and who began it;
+`app/document_bridge.py` turns it into a Qt signal, and views refresh only what they show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import Flag, auto
+from types import MappingProxyType
+from typing import Any
+
+from pipeline.engine.cache import StageOutcome
+from pipeline.engine.graph import Graph, NodeId, Plan
+from pipeline.model.demonstration import DatasetInfo, Demonstration
+from pipeline.model.edits import EPISODE_SCOPE, Edit
+from pipeline.model.subtask import SubtasksResult
+from pipeline.stages.stage import Scope
+
+
+class Part(Flag):
+    """Parts of the session that views show."""
+
+    NONE = 0
+    DATASET = auto()
+    EPISODE = auto()
+    FRAME = auto()
+    CAMERA = auto()
+    SUBTASK = auto()
+    CANDIDATE = auto()
+    RESULTS = auto()
+    OPTIONS = auto()
+    EDITS = auto()
+    STAGES = auto()
+    PLAYING = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a mutation changed.
+
+    Attributes:
+        parts: Parts that differ.
+        initiator: Who asked (a view's name), so that it need not refresh itself.
+        revision: Rises with every mutation.
+        stage: Stage of a new result, if there is one.
+    """
+
+    parts: Part
+    initiator: str
+    revision: int
+    stage: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StageFailure:
+    """A stage that could not be computed.
+
+    Attributes:
+        code: Problem code.
+        message: One sentence.
+        details: Traceback or empty.
+    """
+
+    code: str
+    message: str
+    details: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The whole state, immutable.
+
+    Attributes:
+        dataset: The open dataset, or None.
+        demonstration: The open episode, or None.
+        frame: Cursor, episode frame.
+        camera: Camera key on show.
+        subtask: Selected subtask.
+        candidate: Selected candidate, -1 for none.
+        options: Stage name -> options instance.
+        edits: Edits in force for this episode.
+        results: (stage, subtask) -> newest outcome, fresh or stale.
+        failures: (stage, subtask) -> why it failed.
+        running: Node in progress, or None.
+        playing: True while the cursor moves by itself.
+    """
+
+    dataset: DatasetInfo | None = None
+    demonstration: Demonstration | None = None
+    frame: int = 0
+    camera: str = ""
+    subtask: int = 0
+    candidate: int = -1
+    options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    edits: tuple[Edit, ...] = ()
+    results: Mapping[NodeId, StageOutcome] = field(default_factory=lambda: MappingProxyType({}))
+    failures: Mapping[NodeId, StageFailure] = field(default_factory=lambda: MappingProxyType({}))
+    running: NodeId | None = None
+    playing: bool = False
+
+    def outcome(self, stage: str) -> StageOutcome | None:
+        """Newest outcome of a stage for the selected subtask (or the episode)."""
+        return self.results.get((stage, self.subtask)) or self.results.get((stage, EPISODE_SCOPE))
+
+    def result(self, stage: str) -> Any:
+        """Result of `outcome`, or None."""
+        outcome = self.outcome(stage)
+        return None if outcome is None else outcome.result
+
+    @property
+    def subtask_count(self) -> int:
+        """Subtasks of the episode, 0 before they are known."""
+        result = self.result("subtasks")
+        return len(result.subtasks) if isinstance(result, SubtasksResult) else 0
+
+
+class Document:
+    """Holds the session, mutates it, tells who listens."""
+
+    def __init__(self, graph: Graph) -> None:
+        """Start empty with default options.
+
+        Args:
+            graph: Stages; decides names, keys and what is stale.
+        """
+        self.graph = graph
+        self.session = Session(options=MappingProxyType(graph.default_options()))
+        self.revision = 0
+        self._listeners: list[Callable[[Changes], None]] = []
+        self._keys: dict[int, dict[str, str]] = {}
+
+    def listen(self, listener: Callable[[Changes], None]) -> None:
+        """Call `listener` after every mutation that changed something."""
+        self._listeners.append(listener)
+
+    # -- reading ---------------------------------------------------------------------------
+
+    def plan(self) -> Plan | None:
+        """What decides the results of the open episode."""
+        session = self.session
+        if session.demonstration is None:
+            return None
+        return Plan(session.demonstration, dict(session.options), session.edits)
+
+    def key(self, stage: str, subtask: int) -> str:
+        """Key that a result of this stage must have to be fresh."""
+        if subtask not in self._keys:
+            plan = self.plan()
+            self._keys[subtask] = {} if plan is None else self.graph.keys(plan, subtask)
+        return self._keys[subtask].get(stage, "")
+
+    def is_fresh(self, stage: str) -> bool:
+        """True if the shown result of a stage belongs to the options and edits in force."""
+        outcome = self.session.outcome(stage)
+        return outcome is not None and outcome.key == self.key(stage, self.session.subtask)
+
+    def node(self, stage: str) -> NodeId:
+        """Node of a stage for the selected subtask."""
+        episode = self.graph.stage(stage).scope is Scope.EPISODE
+        return (stage, EPISODE_SCOPE if episode else self.session.subtask)
+
+    # -- mutations -------------------------------------------------------------------------
+
+    def open_dataset(self, info: DatasetInfo | None, initiator: str = "") -> Changes:
+        """Show another dataset; no episode is open then."""
+        options = self.session.options
+        return self._set(
+            Session(dataset=info, options=options),
+            Part.DATASET | Part.EPISODE | Part.RESULTS | Part.EDITS | Part.STAGES,
+            initiator,
+        )
+
+    def open_episode(
+        self, demonstration: Demonstration, edits: tuple[Edit, ...], initiator: str = ""
+    ) -> Changes:
+        """Show another episode with the edits in force."""
+        old = self.session
+        keys = [c.key for c in demonstration.cameras]
+        session = Session(
+            dataset=old.dataset,
+            demonstration=demonstration,
+            camera=old.camera if old.camera in keys else (keys[0] if keys else ""),
+            options=old.options,
+            edits=edits,
+        )
+        parts = Part.EPISODE | Part.FRAME | Part.CAMERA | Part.SUBTASK | Part.CANDIDATE
+        parts |= Part.RESULTS | Part.EDITS | Part.STAGES
+        return self._set(session, parts, initiator)
+
+    def set_frame(self, frame: int, initiator: str = "") -> Changes:
+        """Move the cursor, clamped to the episode."""
+        demonstration = self.session.demonstration
+        last = demonstration.length - 1 if demonstration else 0
+        frame = min(max(frame, 0), max(last, 0))
+        if frame == self.session.frame:
+            return Changes(Part.NONE, initiator, self.revision)
+        return self._set(replace(self.session, frame=frame), Part.FRAME, initiator)
+
+    def set_camera(self, camera: str, initiator: str = "") -> Changes:
+        """Show another camera."""
+        return self._set(replace(self.session, camera=camera), Part.CAMERA, initiator)
+
+    def set_playing(self, playing: bool, initiator: str = "") -> Changes:
+        """Start or stop moving the cursor."""
+        return self._set(replace(self.session, playing=playing), Part.PLAYING, initiator)
+
+    def set_subtask(self, subtask: int, initiator: str = "") -> Changes:
+        """Select another subtask; its winner becomes the selected candidate."""
+        count = self.session.subtask_count
+        if not 0 <= subtask < max(count, 1):
+            return Changes(Part.NONE, initiator, self.revision)
+        session = replace(self.session, subtask=subtask, candidate=-1)
+        parts = Part.SUBTASK | Part.CANDIDATE | Part.RESULTS | Part.STAGES
+        return self._set(_with_winner(session), parts, initiator)
+
+    def select_candidate(self, candidate: int, initiator: str = "") -> Changes:
+        """Select a candidate to look at (this chooses nothing)."""
+        return self._set(replace(self.session, candidate=candidate), Part.CANDIDATE, initiator)
+
+    def set_options(self, stage: str, options: Any, initiator: str = "") -> Changes:
+        """Change a stage's options; it and what follows turn stale."""
+        new = MappingProxyType({**self.session.options, stage: options})
+        parts = Part.OPTIONS | Part.STAGES
+        return self._set(replace(self.session, options=new), parts, initiator)
+
+    def set_edits(self, edits: tuple[Edit, ...], initiator: str = "") -> Changes:
+        """Put another set of edits in force; what they enter turns stale."""
+        parts = Part.EDITS | Part.STAGES
+        return self._set(replace(self.session, edits=edits), parts, initiator)
+
+    def set_running(self, node: NodeId | None) -> Changes:
+        """Note which stage is being computed."""
+        failures = {k: v for k, v in self.session.failures.items() if k != node}
+        session = replace(self.session, running=node, failures=MappingProxyType(failures))
+        return self._set(session, Part.STAGES, "worker")
+
+    def put_result(self, outcome: StageOutcome) -> Changes:
+        """Take in a result from the worker."""
+        node = (outcome.stage, outcome.subtask)
+        results = MappingProxyType({**self.session.results, node: outcome})
+        failures = {k: v for k, v in self.session.failures.items() if k != node}
+        session = replace(
+            self.session, results=results, failures=MappingProxyType(failures), running=None
+        )
+        parts = Part.RESULTS | Part.STAGES
+        if outcome.stage == "subtasks" and session.subtask >= len(outcome.result.subtasks):
+            session = replace(session, subtask=0)
+            parts |= Part.SUBTASK
+        if outcome.stage == "scores" and outcome.subtask == session.subtask:
+            session = _with_winner(session)
+            parts |= Part.CANDIDATE
+        return self._set(session, parts, "worker", outcome.stage)
+
+    def put_failure(self, node: NodeId, failure: StageFailure) -> Changes:
+        """Note that a stage failed."""
+        failures = MappingProxyType({**self.session.failures, node: failure})
+        session = replace(self.session, failures=failures, running=None)
+        return self._set(session, Part.STAGES, "worker")
+
+    def _set(self, session: Session, parts: Part, initiator: str, stage: str = "") -> Changes:
+        if parts & (Part.EPISODE | Part.OPTIONS | Part.EDITS):
+            self._keys.clear()
+        self.session = session
+        self.revision += 1
+        changes = Changes(parts, initiator, self.revision, stage)
+        for listener in self._listeners:
+            listener(changes)
+        return changes
+
+
+def _with_winner(session: Session) -> Session:
+    scores = session.result("scores")
+    if scores is None:
+        return session
+    known = {t.candidate for t in scores.terms}
+    if session.candidate in known:
+        return session
+    return replace(session, candidate=scores.winner)

@@ -1,0 +1,93 @@
+"""Where the reviews of a dataset lie: beside it, or in the user's folder if that cannot be."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+APP = "demoscope"
+DATA_DIR_VARIABLE = "DEMOSCOPE_DATA_DIR"
+FILE_NAME = "review.sqlite"
+_NETWORK = frozenset(
+    "nfs nfs4 cifs smb3 smbfs 9p lustre beegfs gpfs ceph afs fuse.sshfs fuse.glusterfs".split()  # noqa: SIM905
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place for the store.
+
+    Attributes:
+        path: The file.
+        reason: Why there, one sentence.
+        beside: True if it lies beside the dataset.
+    """
+
+    path: Path
+    reason: str
+    beside: bool
+
+
+def sidecar(dataset: Path) -> Path:
+    """The file beside the dataset folder: `<dataset>.demoscope/review.sqlite`."""
+    return dataset.parent / f"{dataset.name}.{APP}" / FILE_NAME
+
+
+def in_user_folder(dataset: Path, data_dir: Path | None = None) -> Path:
+    """The file in the user's data folder, by the dataset's absolute path and name."""
+    if data_dir is None:
+        # lazy: only a dataset that cannot be written beside needs it
+        import platformdirs
+
+        given = os.environ.get(DATA_DIR_VARIABLE)
+        data_dir = Path(given or platformdirs.user_data_dir(APP)).expanduser()
+    digest = hashlib.sha256(str(dataset).encode()).hexdigest()[:12]
+    return data_dir / "reviews" / f"{dataset.name}-{digest}" / FILE_NAME
+
+
+def user_place(dataset: Path, data_dir: Path | None, why: str) -> Place:
+    """The place in the user's folder, with the reason for it."""
+    path = in_user_folder(dataset, data_dir)
+    return Place(path, f"Reviews are saved in {path.parent}, as {why}.", False)
+
+
+def choose_place(dataset: Path, data_dir: Path | None = None) -> Place:
+    """Choose the place: beside the dataset unless that is impossible or it began elsewhere.
+
+    A store that once began in the user's folder stays there, so that nothing seems lost when the
+    dataset becomes writable later.
+    """
+    if in_user_folder(dataset, data_dir).exists():
+        return user_place(dataset, data_dir, "they began there")
+    beside = sidecar(dataset)
+    folder = beside.parent if beside.parent.exists() else dataset.parent
+    if not folder.is_dir():
+        return user_place(dataset, data_dir, f"{folder} is no folder")
+    writable = os.access(folder, os.W_OK) and (not beside.exists() or os.access(beside, os.W_OK))
+    if not writable:
+        return user_place(dataset, data_dir, f"{folder} cannot be written")
+    return Place(beside, "Reviews are saved beside the dataset.", True)
+
+
+def on_network(path: Path) -> bool:
+    """Whether `path` lies on a file system shared over a network (Linux; else False).
+
+    SQLite's write-ahead log needs memory that all writers share, so it must not be used there.
+    """
+    try:
+        lines = Path("/proc/self/mounts").read_text("utf-8", errors="replace").splitlines()
+    except OSError:
+        return False
+    best, kind = 0, ""
+    text = str(path.absolute())
+    for line in lines:
+        parts = line.split()
+        if len(parts) < 3:
+            continue
+        mount = parts[1].replace("\\040", " ")
+        inside = text == mount or text.startswith(mount.rstrip("/") + "/")
+        if inside and len(mount) >= best:
+            best, kind = len(mount), parts[2]
+    return kind in _NETWORK

@@ -1,0 +1,222 @@
+"""Stage 2e: where the robot and its gripper are in the picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from pipeline.backends.capability import RobotFinder, RobotRegion, RobotRequest, load_backend
+from pipeline.backends.geometry.lifting import lift, local_depth
+from pipeline.model.arrays import F32, I32, U8, Bool
+from pipeline.model.candidate import ProposalsResult, TracksResult
+from pipeline.model.demonstration import Demonstration
+from pipeline.model.edits import Edit
+from pipeline.model.geometry import LiftingResult, RobotResult
+from pipeline.model.options import option
+from pipeline.model.subtask import Subtask, SubtasksResult
+from pipeline.stages.stage import Scope, Stage, StageContext, StageInputs
+
+
+@dataclass(frozen=True)
+class RobotOptions:
+    """Options of the robot."""
+
+    backend: str = option(
+        "proprioception_flow",
+        "How the robot is found. `proprioception_flow` needs no model: what moves before anything "
+        "is held, in step with the joints.",
+    )
+
+
+class RobotStage(Stage[RobotOptions, RobotResult]):
+    """Finds the active arm's mask and the gripper reference per tracked frame."""
+
+    name: ClassVar[str] = "robot"
+    title: ClassVar[str] = "Robot"
+    version: ClassVar[int] = 1
+    scope: ClassVar[Scope] = Scope.SUBTASK
+    inputs: ClassVar[tuple[str, ...]] = ("subtasks", "proposals", "tracks", "lifting")
+    options_type: ClassVar[type] = RobotOptions
+    result_type: ClassVar[type] = RobotResult
+
+    def run(
+        self,
+        demonstration: Demonstration,
+        inputs: StageInputs,
+        options: RobotOptions,
+        edits: tuple[Edit, ...],
+        context: StageContext,
+    ) -> RobotResult:
+        """Find the robot. Raises DataError `no_backend` or Cancelled."""
+        subtask = inputs.get(SubtasksResult).subtasks[inputs.subtask]
+        key = inputs.get(ProposalsResult).camera
+        tracks, lifting = inputs.get(TracksResult), inputs.get(LiftingResult)
+        finder: RobotFinder = load_backend("robot", options.backend)
+        context.progress(0.0, "looking for the robot")
+
+        def frame_at(index: int) -> U8:
+            return context.reader.frame(key, index)
+
+        own, rival, grip = joint_speeds(demonstration, subtask.arm, tracks.frames)
+        approach, interaction = _periods(subtask, tracks.frames)
+        region = finder.find(
+            RobotRequest(
+                frame_at=frame_at,
+                frames=tracks.frames,
+                approach=approach,
+                interaction=interaction,
+                speed=own,
+                other_speed=rival,
+                grip_speed=grip,
+                points=tracks.points,
+                visible=tracks.visible,
+                candidate=tracks.candidate,
+                boxes=tracks.boxes,
+            ),
+            lambda share, what: context.progress(0.85 * share, what),
+        )
+        reference, chosen = gripper_reference(region)
+        xyz, reference_xyz, scale, is_3d = _lifted(region, reference, chosen, lifting, key, context)
+        context.progress(1.0, "robot done")
+        return RobotResult(
+            frames=tracks.frames,
+            height=region.height,
+            width=region.width,
+            packed=region.packed,
+            points=region.points,
+            visible=region.visible,
+            reference=reference,
+            xyz=xyz,
+            reference_xyz=reference_xyz,
+            scale=scale,
+            is_3d=is_3d,
+            backend=finder.name,
+            problems=region.problems,
+        )
+
+
+def gripper_reference(region: RobotRegion) -> tuple[F32, I32]:
+    """Per frame the visible gripper point nearest to the image centre (SPARC B.3).
+
+    Returns:
+        (F, 2) float32 pixels, NaN where none is visible, and (F,) int32 indices, -1 there.
+    """
+    frames = len(region.points)
+    reference = np.full((frames, 2), np.nan, np.float32)
+    chosen = np.full(frames, -1, np.int32)
+    centre = np.array([region.width / 2, region.height / 2], np.float32)
+    for i in range(frames):
+        if region.visible[i].any():
+            apart = np.linalg.norm(region.points[i] - centre, axis=1)
+            apart[~region.visible[i]] = np.inf
+            chosen[i] = int(apart.argmin())
+            reference[i] = region.points[i, chosen[i]]
+    return reference, chosen
+
+
+def joint_speeds(
+    demonstration: Demonstration, arm: str, frames: I32
+) -> tuple[F32, F32, F32]:
+    """Speeds of the active arm, of the other arms and of the active gripper between frames.
+
+    Channels belong to an arm by `left` or `right` in their names; without such names all do.
+    Each is divided by its own 95th percentile over the episode, so 1 is fast.
+
+    Returns:
+        Three (F,) float32; all empty if there is no usable channel.
+    """
+    values, names = demonstration.state, demonstration.state_names
+    if values.shape[1] == 0:
+        values, names = demonstration.action, demonstration.action_names
+    usable = [i for i in range(values.shape[1]) if np.isfinite(values[:, i]).all()]
+    fingers = {
+        i for g in demonstration.grippers if g.signal == "state" for i in g.indices
+    } | {i for i, n in enumerate(names) if "gripper" in n.lower() or "hand" in n.lower()}
+    side = arm.lower() if arm.lower() in ("left", "right") else ""
+    rival = {"left": "right", "right": "left"}.get(side, "")
+    named = [i for i in usable if "left" in names[i].lower() or "right" in names[i].lower()]
+    if side and named:
+        own = [i for i in named if side in names[i].lower()]
+        others = [i for i in named if rival in names[i].lower() and i not in own]
+    else:
+        own, others = usable, []
+    joints = [i for i in own if i not in fingers] or own
+    empty = np.zeros(0, np.float32)
+    if not joints or len(frames) == 0:
+        return empty, empty, empty
+    rest = [i for i in others if i not in fingers]
+    grip = [i for i in own if i in fingers]
+    every = joints + rest
+    unit = _percentile(_speed(values, every, demonstration.fps))
+    return (
+        _between(_speed(values, joints, demonstration.fps) / unit, frames),
+        _between(_speed(values, rest, demonstration.fps) / unit, frames),
+        _between(_normalised(_speed(values, grip, demonstration.fps)), frames),
+    )
+
+
+def _speed(values: F32, columns: list[int], fps: float) -> F32:
+    """Norm of the rate of change of some columns, (T,) float32."""
+    if not columns or len(values) < 2:
+        return np.zeros(len(values), np.float32)
+    rate = np.diff(values[:, columns].astype(np.float64), axis=0) * fps
+    speed = np.linalg.norm(rate, axis=1)
+    return np.concatenate([speed[:1], speed]).astype(np.float32)
+
+
+def _percentile(speed: F32) -> float:
+    return max(float(np.percentile(speed, 95)), 1e-6) if len(speed) else 1.0
+
+
+def _normalised(speed: F32) -> F32:
+    return (speed / _percentile(speed)).astype(np.float32)
+
+
+def _between(speed: F32, frames: I32) -> F32:
+    """Mean speed between each frame and the one before, 0..1, (F,) float32."""
+    result = np.zeros(len(frames), np.float32)
+    for i, frame in enumerate(frames):
+        start = int(frames[i - 1]) + 1 if i else int(frame)
+        result[i] = float(speed[start : int(frame) + 1].mean()) if len(speed) else 0.0
+    return np.clip(result, 0.0, 1.0)
+
+
+def _periods(subtask: Subtask, frames: I32) -> tuple[Bool, Bool]:
+    """Which tracked frames lie before the first interaction, and which in one; two (F,) bool."""
+    interaction = np.zeros(len(frames), np.bool_)
+    for start, end in subtask.interaction:
+        interaction |= (frames >= start) & (frames < end)
+    first = subtask.interaction[0][0] if subtask.interaction else subtask.start
+    return np.asarray(frames < min(first, subtask.end)), interaction
+
+
+def _lifted(
+    region: RobotRegion,
+    reference: F32,
+    chosen: I32,
+    lifting: LiftingResult,
+    camera: str,
+    context: StageContext,
+) -> tuple[F32, F32, F32, bool]:
+    """Lift the gripper's points; scale in metres then, else in pixels."""
+    frames, points = region.visible.shape
+    nothing = np.full((frames, 3), np.nan, np.float32)
+    if not lifting.available or lifting.intrinsics is None:
+        return np.zeros((frames, 0, 3), np.float32), nothing, region.scale, False
+    xyz = np.full((frames, points, 3), np.nan, np.float32)
+    scale = np.full(frames, np.nan, np.float32)
+    for i, frame in enumerate(lifting.frames):
+        context.progress(0.85 + 0.15 * i / frames, "gripper in 3D")
+        depth = context.reader.depth(camera, int(frame))
+        if depth is None or chosen[i] < 0:
+            continue
+        z = local_depth(depth, region.points[i])
+        xyz[i] = lift(region.points[i], z, lifting.intrinsics)
+        nothing[i] = xyz[i, chosen[i]]
+        if not np.isfinite(nothing[i]).all() and np.isfinite(z).any():
+            middle = np.where(np.isfinite(z), z, np.nanmedian(z)).astype(np.float32)
+            nothing[i] = lift(reference[i : i + 1], middle[chosen[i]][None], lifting.intrinsics)[0]
+        scale[i] = region.scale[i] * float(nothing[i, 2]) / float(lifting.intrinsics[0, 0])
+    return xyz, nothing, scale, True

@@ -1,0 +1,237 @@
+"""Stage 1b: what the instruction asks for, and in which grasp it happens (SPARC 3.1).
+
+Each cycle that holds something is one subtask. Its clip runs from the start of its approach,
+never before the release of the cycle before, to the end of its release, widened where there is
+room.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from pipeline.backends.language.clauses import Clause, Instruction
+from pipeline.backends.language.phrases import colors_of
+from pipeline.backends.language.rules import RulesLanguage
+from pipeline.backends.language.sentences import sentence, tidied
+from pipeline.backends.language.vocabulary import singular
+from pipeline.model.demonstration import Demonstration
+from pipeline.model.edits import Edit, Rename
+from pipeline.model.options import option
+from pipeline.model.phases import Phase, PhasesResult
+from pipeline.model.problem import Problem, Severity
+from pipeline.model.subtask import ActionType, Subtask, SubtasksResult
+from pipeline.stages.stage import Scope, Stage, StageContext, StageInputs
+from pipeline.stages.subtask_alignment import Cycle, align, cycles_of, leading
+
+_LANGUAGE_CODES = frozenset({"instruction_empty", "instruction_not_understood", "object_unnamed"})
+
+
+@dataclass(frozen=True, slots=True)
+class SubtasksOptions:
+    """Options of the stage."""
+
+    backend: str = option(
+        "rules",
+        "Who reads the instruction: rules work offline, for English, and never guess.",
+        choices=("rules",),
+    )
+    widen_s: float = option(
+        0.2,
+        "Time added before the approach and after the release where no other cycle of the arm is: "
+        "the trackers need a few frames at rest.",
+        unit="s",
+        low=0.0,
+        high=10.0,
+    )
+
+
+class SubtasksStage(Stage[SubtasksOptions, SubtasksResult]):
+    """Cuts an episode into subtasks and names what each of them moves."""
+
+    name: ClassVar[str] = "subtasks"
+    title: ClassVar[str] = "Subtasks"
+    version: ClassVar[int] = 1
+    scope: ClassVar[Scope] = Scope.EPISODE
+    inputs: ClassVar[tuple[str, ...]] = ("phases",)
+    options_type: ClassVar[type] = SubtasksOptions
+    result_type: ClassVar[type] = SubtasksResult
+
+    def run(
+        self,
+        demonstration: Demonstration,
+        inputs: StageInputs,
+        options: SubtasksOptions,
+        edits: tuple[Edit, ...],
+        context: StageContext,
+    ) -> SubtasksResult:
+        """Read the instruction and align it with the phases. Raises Cancelled."""
+        context.progress(0.0, "reading the instruction")
+        parsed = RulesLanguage().parse(demonstration.instruction)
+        phases = inputs.get(PhasesResult)
+        coarse = all(a.coarse for a in phases.arms)
+        cycles = () if coarse else cycles_of(phases.merged)
+        problems = list(parsed.problems)
+        if cycles:
+            subtasks, count = _by_cycle(demonstration, parsed, cycles, options)
+        else:
+            subtasks, count = _whole(demonstration, parsed, phases)
+        problems += count
+        subtasks, unmatched = _renamed(subtasks, edits)
+        named = {e.subtask for e in edits if isinstance(e, Rename)}
+        if named >= {s.index for s in subtasks}:  # a person has answered what the text did not
+            problems = [p for p in problems if p.code not in _LANGUAGE_CODES]
+        context.progress(1.0, "subtasks")
+        return SubtasksResult(subtasks, options.backend, (*problems, *unmatched))
+
+
+def _by_cycle(
+    demonstration: Demonstration,
+    parsed: Instruction,
+    cycles: Sequence[Cycle],
+    options: SubtasksOptions,
+) -> tuple[tuple[Subtask, ...], list[Problem]]:
+    clips = _clips(cycles, demonstration.length, round(options.widen_s * demonstration.fps))
+    if not parsed.clauses:
+        return tuple(
+            _subtask(k, cycle.arm, parsed, (), cycle.phases, clip)
+            for k, (cycle, clip) in enumerate(zip(cycles, clips, strict=True))
+        ), []
+    alignment = align(parsed.clauses, cycles)
+    repeated = [i for indices in alignment.clauses for i in indices]
+    subtasks = []
+    for k, (cycle, indices) in enumerate(zip(cycles, alignment.clauses, strict=True)):
+        clauses = [parsed.clauses[i] for i in indices]
+        if len(clauses) == 1 and clauses[0].count != 1 and repeated.count(indices[0]) > 1:
+            clauses = [_one_of(clauses[0])]
+        subtasks.append(_subtask(k, cycle.arm, parsed, clauses, cycle.phases, clips[k]))
+    problems = []
+    if not alignment.even:
+        wanted = sum(max(c.count, 1) for c in parsed.clauses)
+        problems.append(_count_problem(wanted, len(cycles)))
+    return tuple(subtasks), problems
+
+
+def _count_problem(wanted: int, found: int) -> Problem:
+    grasps = "1 grasp" if found == 1 else f"{found} grasps"
+    asked = "1 action" if wanted == 1 else f"{wanted} actions"
+    advice = (
+        "the extra grasps keep the nearest action" if found > wanted else "actions share a grasp"
+    )
+    message = (
+        f"The instruction asks for {asked}, the grippers made {grasps}: {advice}. "
+        "Check phases and names."
+    )
+    return Problem("subtask_count", message)
+
+
+def _whole(
+    demonstration: Demonstration, parsed: Instruction, phases: PhasesResult
+) -> tuple[tuple[Subtask, ...], list[Problem]]:
+    """One subtask over the whole episode, where no cycle was found."""
+    hints = {c.arm for c in parsed.clauses} & {a.arm for a in phases.arms}
+    arm = hints.pop() if len(hints) == 1 else phases.active_arm
+    if not arm:
+        arm = phases.arms[0].arm if phases.arms else "arm"
+    span = tuple(p for p in phases.merged if p.arm == arm) or phases.merged
+    subtask = _subtask(0, arm, parsed, parsed.clauses, span, (0, demonstration.length))
+    problems = []
+    if len(parsed.clauses) > 1:
+        message = (
+            f"The instruction asks for {len(parsed.clauses)} actions, but the phases show no "
+            "single grasps: one subtask covers the whole episode."
+        )
+        problems.append(Problem("subtask_count", message))
+    return (subtask,), problems
+
+
+def _clips(cycles: Sequence[Cycle], length: int, widen: int) -> list[tuple[int, int]]:
+    """Clips [start, end): approach to release, widened up to the neighbours of the same arm."""
+    clips = []
+    for cycle in cycles:
+        same = [c for c in cycles if c.arm == cycle.arm and c is not cycle]
+        before = max((c.end for c in same if c.start < cycle.start), default=0)
+        after = min((c.start for c in same if c.start > cycle.start), default=length)
+        start = min(max(cycle.start - widen, before, 0), cycle.start)
+        end = max(min(cycle.end + widen, after, length), cycle.end)
+        clips.append((start, end))
+    return clips
+
+
+def _one_of(clause: Clause) -> Clause:
+    """The clause for one of several objects: “put both pots” -> “put the pot”."""
+    *before, head = clause.object_name.split() or [""]
+    return replace(clause, object_name=" ".join((*before, singular(head))), count=1)
+
+
+def _subtask(
+    index: int,
+    arm: str,
+    parsed: Instruction,
+    clauses: Sequence[Clause],
+    phases: Sequence[Phase],
+    clip: tuple[int, int],
+) -> Subtask:
+    if not clauses:
+        main = Clause("", ActionType.OTHER, "")
+        text = tidied(parsed.text)
+    else:
+        main = leading(clauses)
+        single = len(parsed.clauses) == 1 and main.count == parsed.clauses[0].count
+        text = tidied(parsed.text) if single else _joined(clauses)
+    return Subtask(
+        index=index,
+        arm=arm,
+        instruction=text,
+        verb=main.verb,
+        object_name=main.object_name,
+        colors=main.colors,
+        target_name=main.target_name,
+        relation=main.relation,
+        source_name=main.source_name,
+        action=main.action,
+        phases=tuple(phases),
+        start=clip[0],
+        end=clip[1],
+    )
+
+
+def _joined(clauses: Sequence[Clause]) -> str:
+    """One sentence for the clauses of a cycle."""
+    parts = [
+        sentence(c.verb, c.object_name, c.relation, c.target_name, c.source_name)[:-1]
+        for c in clauses
+    ]
+    return ", then ".join([parts[0], *(p[:1].lower() + p[1:] for p in parts[1:])]) + "."
+
+
+def _renamed(
+    subtasks: tuple[Subtask, ...], edits: tuple[Edit, ...]
+) -> tuple[tuple[Subtask, ...], list[Problem]]:
+    """Apply names that a person gave; an empty target keeps the one of the instruction."""
+    result, problems = list(subtasks), []
+    for edit in edits:
+        if not isinstance(edit, Rename):
+            continue
+        if not 0 <= edit.subtask < len(result):
+            message = (
+                f"A name was given to subtask {edit.subtask + 1}, but there are {len(result)}: "
+                "it waits until the phases make that many again."
+            )
+            problems.append(Problem("edit_not_applicable", message, Severity.INFO))
+            continue
+        old = result[edit.subtask]
+        target = edit.target_name or old.target_name
+        relation = old.relation
+        if edit.target_name and not old.target_name and old.action is not ActionType.TOOL:
+            relation = "to"  # the person named a thing, not how the object lies to it
+        result[edit.subtask] = replace(
+            old,
+            object_name=edit.object_name,
+            colors=colors_of(edit.object_name.lower()),
+            target_name=target,
+            relation=relation,
+            instruction=sentence(old.verb, edit.object_name, relation, target, old.source_name),
+        )
+    return tuple(result), problems

@@ -1,0 +1,287 @@
+"""The table of episodes."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from PySide6.QtCore import QModelIndex, QPoint, Qt
+from PySide6.QtGui import QImage
+from PySide6.QtWidgets import QLabel, QLineEdit, QTableView
+from pytestqt.qtbot import QtBot
+
+from pipeline.model.demonstration import DatasetInfo, EpisodeInfo
+from pipeline.model.problem import Problem, Severity
+from widgets.episode_rows import Column
+from widgets.episode_table import EpisodeStatus, EpisodeTable
+
+pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints")
+MISSING = Problem("missing_video", "Expected a video, found none.", Severity.ERROR)
+TIE = Problem("near_tie", "The best two differ by 0.01.")
+TEXTS = ("Pick up the yellow bottle.", "Put the red cube into the bowl.", "Close the drawer.")
+
+
+def dataset(count: int, *, first: int = 0) -> DatasetInfo:
+    """Every fourth episode is missing; lengths are 30, 60, 90, ... frames at 30 fps."""
+    episodes = tuple(
+        EpisodeInfo(
+            first + i,
+            30 * (i + 1),
+            TEXTS[i % 3],
+            present=i % 4 != 3,
+            problems=(MISSING,) if i % 4 == 3 else (),
+        )
+        for i in range(count)
+    )
+    return DatasetInfo("/data/d", "lerobot", "v2.1", "", 30.0, "", ("cam",), (), episodes)
+
+
+@pytest.fixture
+def table(qtbot: QtBot) -> EpisodeTable:
+    made = EpisodeTable()
+    qtbot.addWidget(made)
+    made.resize(640, 320)
+    made.set_dataset(dataset(12))
+    made.show()
+    return made
+
+
+def view_of(table: EpisodeTable) -> QTableView:
+    view = table.findChild(QTableView)
+    assert view is not None
+    return view
+
+
+def cell(table: EpisodeTable, row: int, column: Column, role: int = 0) -> object:
+    return view_of(table).model().index(row, column).data(role)
+
+
+def order(table: EpisodeTable) -> list[int]:
+    model = view_of(table).model()
+    return [int(model.index(i, 0).data()) for i in range(model.rowCount(QModelIndex()))]
+
+
+def test_rows_show_what_is_known(table: EpisodeTable) -> None:
+    assert cell(table, 1, Column.INDEX) == "1"
+    assert cell(table, 1, Column.STATE) == "present"
+    assert cell(table, 1, Column.SCORE) == ""
+    assert cell(table, 1, Column.LENGTH) == "2.0"
+    assert cell(table, 1, Column.INSTRUCTION) == TEXTS[1]
+    assert cell(table, 3, Column.STATE) == "missing"
+    assert cell(table, 3, Column.REASON) == "missing_video"
+    tip = cell(table, 3, Column.REASON, Qt.ItemDataRole.ToolTipRole)
+    assert "Expected a video, found none." in str(tip)
+
+
+def test_status_moves_an_episode_on_and_back(table: EpisodeTable) -> None:
+    table.set_status(1, EpisodeStatus(0.912, None, (TIE,)))
+    assert cell(table, 1, Column.STATE) == "annotated"
+    assert cell(table, 1, Column.SCORE) == "0.91"
+    assert cell(table, 1, Column.REASON) == "near_tie"
+    table.set_status(1, EpisodeStatus(0.912, "accepted"))
+    assert cell(table, 1, Column.STATE) == "reviewed"
+    table.set_status(1, EpisodeStatus())
+    assert cell(table, 1, Column.STATE) == "present"
+    table.set_status(99, EpisodeStatus(0.5))
+
+
+def test_missing_episodes_are_greyed(table: EpisodeTable) -> None:
+    role = Qt.ItemDataRole.ForegroundRole
+    muted = table.palette().placeholderText().color()
+    assert cell(table, 3, Column.INSTRUCTION, role) == muted
+    assert cell(table, 2, Column.INSTRUCTION, role) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("bottle", [0, 3, 6, 9]),
+        ("RED cube", [1, 4, 7, 10]),
+        ("reason:missing", [3, 7, 11]),
+        ("missing_video", [3, 7, 11]),
+        ("reason:near_tie", [2]),
+        ("status:annotated", [2]),
+        ("status:rejected", [5]),
+        ("status:reviewed", [5]),
+        ("-status:missing drawer", [2, 5, 8]),
+        ("1", [1, 10, 11]),
+        ("#2", [2]),
+        ("length>10", [10, 11]),
+        ("length<=2", [0, 1]),
+        ("r<0.6", [5]),
+        ("R>=0.6", [2]),
+        ("reason:nothing", []),
+    ],
+)
+def test_filter(table: EpisodeTable, text: str, expected: list[int]) -> None:
+    table.set_status(2, EpisodeStatus(0.9, None, (TIE,)))
+    table.set_status(5, EpisodeStatus(0.4, "rejected"))
+    table.set_filter(text)
+    assert order(table) == expected
+    assert table.visible_episodes == len(expected)
+    table.set_filter("")
+    assert order(table) == list(range(12))
+
+
+def test_filter_is_applied_while_typing(table: EpisodeTable, qtbot: QtBot) -> None:
+    line = table.findChild(QLineEdit)
+    assert line is not None
+    qtbot.keyClicks(line, "bottle")
+    qtbot.waitUntil(lambda: table.visible_episodes == 4)
+    qtbot.keyClick(line, Qt.Key.Key_Escape)
+    qtbot.waitUntil(lambda: table.visible_episodes == 12)
+
+
+def test_sort_puts_missing_values_last_both_ways(table: EpisodeTable) -> None:
+    table.set_status(4, EpisodeStatus(0.2))
+    table.set_status(6, EpisodeStatus(0.9))
+    view = view_of(table)
+    view.sortByColumn(Column.SCORE, Qt.SortOrder.AscendingOrder)
+    assert order(table)[:3] == [4, 6, 0]
+    view.sortByColumn(Column.SCORE, Qt.SortOrder.DescendingOrder)
+    assert order(table)[:3] == [6, 4, 0]
+    view.sortByColumn(Column.REASON, Qt.SortOrder.AscendingOrder)
+    assert order(table)[:4] == [3, 7, 11, 0]
+    view.sortByColumn(Column.INSTRUCTION, Qt.SortOrder.AscendingOrder)
+    assert order(table)[:4] == [2, 5, 8, 11]
+    view.sortByColumn(Column.LENGTH, Qt.SortOrder.DescendingOrder)
+    assert order(table)[:2] == [11, 10]
+
+
+def test_columns_are_remembered(table: EpisodeTable, qtbot: QtBot) -> None:
+    header = view_of(table).horizontalHeader()
+    header.resizeSection(Column.REASON, 77)
+    view_of(table).sortByColumn(Column.LENGTH, Qt.SortOrder.DescendingOrder)
+    state = table.columns_state()
+    other = EpisodeTable()
+    qtbot.addWidget(other)
+    other.set_dataset(dataset(12))
+    assert other.restore_columns(state)
+    assert view_of(other).horizontalHeader().sectionSize(Column.REASON) == 77
+    assert order(other)[:2] == [11, 10]
+    assert not other.restore_columns(b"rubbish")
+
+
+def test_the_header_says_what_it_is_sorted_by(table: EpisodeTable, qtbot: QtBot) -> None:
+    model, header = view_of(table).model(), view_of(table).horizontalHeader()
+    where = header.sectionViewportPosition(Column.SCORE) + 10
+    across = Qt.Orientation.Horizontal
+    for arrow in ("▴", "▾"):
+        qtbot.mouseClick(header.viewport(), Qt.MouseButton.LeftButton, pos=QPoint(where, 8))
+        assert model.headerData(Column.SCORE, across) == f"R {arrow}"
+    assert model.headerData(Column.INDEX, across) == "#"
+
+
+def test_results_coming_in_are_sorted_once_they_settle(table: EpisodeTable, qtbot: QtBot) -> None:
+    view_of(table).sortByColumn(Column.SCORE, Qt.SortOrder.DescendingOrder)
+    table.set_status(8, EpisodeStatus(0.9))
+    assert order(table)[0] == 0
+    qtbot.waitUntil(lambda: order(table)[0] == 8, timeout=3000)
+
+
+def test_keyboard_selects_after_a_settle(table: EpisodeTable, qtbot: QtBot) -> None:
+    table.set_current(0)
+    view = view_of(table)
+    got: list[int] = []
+    table.episodeSelected.connect(got.append)
+    with qtbot.waitSignal(table.episodeSelected):
+        qtbot.keyClick(view, Qt.Key.Key_Down)
+        qtbot.keyClick(view, Qt.Key.Key_Down)
+    assert got == [2]
+    assert table.current == 2
+
+
+def test_enter_and_double_click_activate(table: EpisodeTable, qtbot: QtBot) -> None:
+    table.set_current(4)
+    view = view_of(table)
+    with qtbot.waitSignal(table.episodeActivated) as caught:
+        qtbot.keyClick(view, Qt.Key.Key_Return)
+    assert caught.args == [4]
+    where = view.visualRect(view.model().index(5, 0)).center()
+    qtbot.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=where)
+    with qtbot.waitSignal(table.episodeActivated) as caught:
+        qtbot.mouseDClick(view.viewport(), Qt.MouseButton.LeftButton, pos=where)
+    assert caught.args == [5]
+
+
+def test_missing_episodes_are_not_opened_and_say_why(table: EpisodeTable, qtbot: QtBot) -> None:
+    table.set_current(2)
+    view = view_of(table)
+    with qtbot.assertNotEmitted(table.episodeSelected, wait=300):
+        qtbot.keyClick(view, Qt.Key.Key_Down)
+    with qtbot.assertNotEmitted(table.episodeActivated):
+        qtbot.keyClick(view, Qt.Key.Key_Return)
+    texts = [w.text() for w in table.findChildren(QLabel) if w.isVisible()]
+    assert any("cannot be opened" in t and "found none" in t for t in texts)
+
+
+def test_setters_emit_nothing(table: EpisodeTable, qtbot: QtBot) -> None:
+    with qtbot.assertNotEmitted(table.episodeSelected, wait=300):
+        table.set_current(5)
+        table.set_status(5, EpisodeStatus(0.3))
+        table.set_dataset(dataset(5))
+        table.set_current(1)
+    assert view_of(table).currentIndex().row() == 1
+
+
+def test_current_survives_filter_and_sort(table: EpisodeTable) -> None:
+    table.set_current(8)
+    table.set_filter("drawer")
+    assert view_of(table).currentIndex().row() == 2
+    view_of(table).sortByColumn(Column.INDEX, Qt.SortOrder.DescendingOrder)
+    assert table.current == 8
+    assert order(table)[view_of(table).currentIndex().row()] == 8
+
+
+def test_neighbours_skip_missing_ones(table: EpisodeTable) -> None:
+    table.set_current(2)
+    assert table.neighbour(+1) == 4
+    table.set_current(0)
+    assert table.neighbour(-1) is None
+    table.set_filter("bottle")
+    assert table.neighbour(+1) == 6
+
+
+def test_episode_numbers_need_not_be_positions(table: EpisodeTable) -> None:
+    table.set_dataset(dataset(6, first=100))
+    table.set_status(102, EpisodeStatus(0.5))
+    assert cell(table, 2, Column.SCORE) == "0.50"
+    table.set_current(104)
+    assert view_of(table).currentIndex().row() == 4
+
+
+def test_empty_panels_say_what_to_do(table: EpisodeTable) -> None:
+    table.set_filter("zebra")
+    assert any("clears" in w.text() for w in table.findChildren(QLabel) if w.isVisible())
+    table.set_filter("")
+    table.set_dataset(None)
+    assert any("Ctrl+O" in w.text() for w in table.findChildren(QLabel) if w.isVisible())
+
+
+def test_current_row_is_painted_in_the_highlight(table: EpisodeTable) -> None:
+    table.set_current(1)
+    view = view_of(table)
+    image = view.viewport().grab().toImage().convertToFormat(QImage.Format.Format_RGB32)
+    rect = view.visualRect(view.model().index(1, Column.INSTRUCTION))
+    other = view.visualRect(view.model().index(2, Column.INSTRUCTION))
+    painted = image.pixelColor(rect.right() - 4, rect.center().y())
+    assert painted != image.pixelColor(other.right() - 4, other.center().y())
+
+
+def test_a_hundred_thousand_episodes_stay_quick(table: EpisodeTable) -> None:
+    big = dataset(100_000)
+    times = {}
+    for name, step in (
+        ("show", lambda: table.set_dataset(big)),
+        ("first filter", lambda: table.set_filter("reason:missing")),
+        ("filter", lambda: table.set_filter("status:present bottle")),
+        ("sort", lambda: view_of(table).sortByColumn(Column.LENGTH, Qt.SortOrder.DescendingOrder)),
+        ("current", lambda: table.set_current(50_000)),
+    ):
+        start = time.perf_counter()
+        step()
+        times[name] = time.perf_counter() - start
+    assert table.visible_episodes > 10_000
+    # A frame is 16 ms; the generous limits are for busy machines, a proxy would need seconds.
+    assert times.pop("first filter") < 0.6
+    assert max(times.values()) < 0.15, times

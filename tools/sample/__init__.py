@@ -1,0 +1,1 @@
+"""Renders the sample dataset that ships with Demoscope (see ``render.py``)."""

@@ -1,0 +1,207 @@
+"""A picture with overlays on it: what is shown, and its painting; no mouse, no tools."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QRectF, Qt
+from PySide6.QtGui import QFont, QImage, QPainter, QPaintEvent, QPalette
+from PySide6.QtWidgets import QWidget
+
+from pipeline.model.arrays import U8
+from pipeline.model.candidate import Box
+from viewers.frame_canvas import FrameCanvas
+from viewers.frame_header import HeaderPainter, HeaderText
+from viewers.overlay_painter import Emphasis, OverlayPainter, OverlayScene
+from viewers.overlays import OverlayData, OverlayVisibility
+from viewers.view_transform import ViewTransform
+
+NO_IMAGE = "No frame yet. Open a dataset and choose an episode."
+
+
+class OverlayCanvas(FrameCanvas):
+    """Shows a frame with overlays under a header line.
+
+    Overlays belong to the frame of the picture that is shown, so that they never run ahead of
+    it while frames are being decoded.
+    """
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._painter = OverlayPainter()
+        self._header = HeaderPainter()
+        self._camera = ""
+        self._message = ""
+        self._frame = 0
+        self._image_frame = 0
+        self._data: OverlayData | None = None
+        self._visibility = OverlayVisibility()
+        self._emphasis = Emphasis()
+
+    # Setters; none of them emits.
+
+    def set_camera(self, key: str) -> None:
+        """Name the camera of the picture; overlays of another camera are not drawn on it."""
+        self._camera = key
+        self.update()
+
+    def set_image(self, rgb: U8 | None, frame: int) -> None:
+        """Show a picture.
+
+        Args:
+            rgb: (H, W, 3) uint8 RGB, copied; None shows the message instead.
+            frame: Frame of the episode that it is.
+        """
+        self._set_pixels(rgb)
+        self._image_frame = frame
+        self.update()
+
+    def set_frame(self, frame: int) -> None:
+        """Say which frame is wanted; the header tells while its picture is not there yet."""
+        self._frame = frame
+        self.update()
+
+    def set_overlays(self, data: OverlayData | None) -> None:
+        """Show other results. The winner becomes that of their scores."""
+        self._data = data
+        self._emphasis = Emphasis(
+            data.winner if data is not None else -1, self._emphasis.selected, -1
+        )
+        self.update()
+
+    def set_selected(self, candidate: int) -> None:
+        """Select a candidate, -1 for none."""
+        self._emphasize(selected=candidate)
+
+    def set_winner(self, candidate: int) -> None:
+        """Mark another winner than the scores', -1 for none. Call it after `set_overlays`."""
+        self._emphasize(winner=candidate)
+
+    def set_visibility(self, visibility: OverlayVisibility) -> None:
+        """Choose what is drawn."""
+        self._visibility = visibility
+        self.update()
+
+    def set_message(self, message: str) -> None:
+        """Say why there is no picture, e.g. `video missing: ...`; shown only without one."""
+        self._message = message
+        self.update()
+
+    # What it shows.
+
+    @property
+    def image_frame(self) -> int:
+        """Frame of the picture on show; it follows the wanted frame when it is decoded."""
+        return self._image_frame
+
+    @property
+    def visibility(self) -> OverlayVisibility:
+        """What is drawn."""
+        return self._visibility
+
+    @property
+    def header(self) -> HeaderText:
+        """The words of the header line."""
+        data, hint = self._data, ""
+        shown = self._image is not None
+        is_key = shown and data is not None and self._image_frame == data.keyframe
+        if self._visibility.all_hidden:
+            hint = "overlays hidden"
+        elif data is not None and self._camera not in ("", data.proposals.camera):
+            hint = f"candidates are on {data.proposals.camera.removeprefix('observation.images.')}"
+        elif shown and data is not None and data.by_id and not data.boxes_at(self._image_frame):
+            hint = f"candidates not tracked here; keyframe {data.keyframe}"
+        frame = f"frame {self._frame}"
+        if shown and self._image_frame != self._frame:
+            frame += f" (showing {self._image_frame})"
+        scale = self._view.scale * self.devicePixelRatioF()
+        return HeaderText(
+            self._camera.removeprefix("observation.images."),
+            frame,
+            "keyframe" if is_key else "",
+            hint,
+            f"{scale * 100:.0f} %" if shown else "",
+        )
+
+    def grab_picture(self) -> QImage:
+        """Return the picture at its own size with the overlays; a null image without one."""
+        if self._image is None:
+            return QImage()
+        picture = self._image.copy()
+        width, height = self.image_size
+        font = QFont(self.font())
+        font.setPixelSize(max(11, round(height / 40)))
+        scene = self._scene(ViewTransform(), (0.0, 0.0, width, height), 1.0)
+        if scene is not None:
+            painter = QPainter(picture)
+            OverlayPainter().paint(painter, scene, font)
+            painter.end()
+        return picture
+
+    # Painting.
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Paint picture, overlays, tool and header."""
+        painter = QPainter(self)
+        self._paint_picture(painter)
+        if self._image is None:
+            self._paint_message(painter)
+        else:
+            scene = self._scene(self._view, self._area(), self.devicePixelRatioF())
+            if scene is not None:
+                self._painter.paint(painter, scene, self.font())
+            self._paint_tool(painter)
+        self._header.paint(
+            painter,
+            self.width(),
+            self.header,
+            self.palette(),
+            self.font(),
+            self.devicePixelRatioF(),
+        )
+        painter.end()
+
+    def _scene(self, view: ViewTransform, area: Box, ratio: float) -> OverlayScene | None:
+        data = self._data
+        if data is None or self._visibility.all_hidden or not self._is_own_camera():
+            return None
+        return OverlayScene(
+            data=data,
+            frame=self._image_frame,
+            image=self.image_size,
+            view=view,
+            area=area,
+            ratio=ratio,
+            visibility=self._visibility,
+            emphasis=self._emphasis,
+            moved=self._moved_boxes(),
+        )
+
+    def _paint_message(self, painter: QPainter) -> None:
+        x0, y0, x1, y1 = self._area()
+        painter.setFont(self.font())
+        painter.setPen(self.palette().color(QPalette.ColorRole.WindowText))
+        room = QRectF(x0 + 24, y0 + 8, x1 - x0 - 48, y1 - y0 - 16)
+        flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
+        painter.drawText(room, flags, self._message or NO_IMAGE)
+
+    def _paint_tool(self, painter: QPainter) -> None:
+        """Paint what a tool adds on top."""
+
+    def _moved_boxes(self) -> tuple[tuple[int, Box], ...]:
+        """Boxes that a tool shows in place of the candidates' own, by candidate id."""
+        return ()
+
+    def _is_own_camera(self) -> bool:
+        return self._data is None or self._camera in ("", self._data.proposals.camera)
+
+    def _emphasize(
+        self, winner: int | None = None, selected: int | None = None, hovered: int | None = None
+    ) -> None:
+        old = self._emphasis
+        new = Emphasis(
+            old.winner if winner is None else winner,
+            old.selected if selected is None else selected,
+            old.hovered if hovered is None else hovered,
+        )
+        if new != old:
+            self._emphasis = new
+            self.update()

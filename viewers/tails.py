@@ -1,0 +1,309 @@
+"""Tails of the tracked points: where each point was during the last moments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.model.arrays import F32, F64, I32, U8, Bool
+from pipeline.model.candidate import TracksResult
+from pipeline.model.palette import candidate_color
+from viewers.raster_layers import (
+    U32,
+    DeviceView,
+    RasterLayer,
+    Span,
+    channels_of,
+    layer_of,
+    premultiplied,
+)
+
+_SHIFT = 4
+_MARGIN = 8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TailTable:
+    """Kept points by candidate, laid out so that a tail is one contiguous piece.
+
+    Attributes:
+        frames: (F,) int32, tracked frames.
+        points: (N, F, 2) float32, image coordinates of pixel corners; 0 where not visible.
+        visible: (N, F) bool, visible and finite.
+        candidate: (N,) int32, ascending.
+        low: (F, G, 2) float32, least x and y of a group's visible points, inf without any.
+        high: (F, G, 2) float32, greatest, -inf without any.
+        groups: Candidate, first and last + 1 of its points, by candidate.
+        colors: (N,) uint32, premultiplied colour of each point's candidate.
+        step: Frames of the episode between two tracked frames.
+    """
+
+    frames: I32
+    points: F32
+    visible: Bool
+    candidate: I32
+    low: F32
+    high: F32
+    groups: tuple[tuple[int, int, int], ...]
+    colors: U32
+    step: float
+
+    @classmethod
+    def of(cls, tracks: TracksResult, step: float) -> TailTable:
+        """Sort the kept points of `tracks` by candidate."""
+        kept = np.flatnonzero(tracks.kept)
+        kept = kept[np.argsort(tracks.candidate[kept], kind="stable")]
+        points = tracks.points[:, kept].transpose(1, 0, 2)
+        visible = tracks.visible[:, kept].T & np.isfinite(points).all(axis=2)
+        # Tracked points name pixel centres: centre of pixel 0 is 0.5 from the image's edge.
+        moved = np.where(visible[:, :, None], points + np.float32(0.5), np.float32(0))
+        shown = visible[:, :, None]
+        candidate = tracks.candidate[kept]
+        starts = np.flatnonzero(np.diff(candidate, prepend=-1)).tolist()
+        ends = [*starts[1:], len(candidate)]
+        return cls(
+            tracks.frames,
+            np.ascontiguousarray(moved, np.float32),
+            np.ascontiguousarray(visible),
+            candidate,
+            _reduced(np.minimum, np.where(shown, moved, np.inf), starts),
+            _reduced(np.maximum, np.where(shown, moved, -np.inf), starts),
+            tuple(
+                (int(candidate[start]), start, end) for start, end in zip(starts, ends, strict=True)
+            ),
+            np.array([premultiplied(candidate_color(int(k)), 1.0) for k in candidate], np.uint32),
+            step,
+        )
+
+    def rows(self, frame: int, length: int) -> slice:
+        """Tracked frames of the tails that end at `frame`; empty outside the tracked clip."""
+        after = int(np.searchsorted(self.frames, frame, side="right"))
+        if after == 0:
+            return slice(0, int(len(self.frames) > 0 and self.frames[0] - frame <= self.step))
+        if frame - self.frames[after - 1] > self.step:
+            return slice(0, 0)
+        return slice(max(0, after - length), after)
+
+    def head(self, frame: int, rows: slice) -> tuple[F32, Bool]:
+        """Points in `frame` itself, interpolated linearly between tracked frames.
+
+        Args:
+            frame: Frame of the episode.
+            rows: Rows of the tails that end there, from `rows`; not empty.
+
+        Returns:
+            (N, 2) float32 and (N,) bool.
+        """
+        after, last = rows.stop, rows.stop - 1
+        if after == len(self.frames) or frame <= self.frames[last]:
+            return self.points[:, last], self.visible[:, last]
+        share = np.float32((frame - self.frames[last]) / (self.frames[after] - self.frames[last]))
+        head = self.points[:, last] * (1 - share) + self.points[:, after] * share
+        return head, self.visible[:, last] & self.visible[:, after]
+
+    def spans(self, rows: slice, view: DeviceView) -> tuple[Span, ...]:
+        """Device pixels that the tails of `rows` need: apart from each other, few and small."""
+        # One row more: an interpolated head lies between the last row and the next.
+        reach = slice(rows.start, rows.stop + 1 if rows.stop else 0)
+        low = self.low[reach].min(axis=0, initial=np.inf)
+        high = self.high[reach].max(axis=0, initial=-np.inf)
+        spans = [
+            view.visible(x0, y0, x1, y1, _MARGIN)
+            for (x0, y0), (x1, y1) in zip(low.tolist(), high.tolist(), strict=True)
+            if x0 <= x1
+        ]
+        return _merged([span for span in spans if span is not None])
+
+    def draw_lines(self, pixels: U32, points: F32, visible: Bool, view: DeviceView) -> None:
+        """Draw a line through the points of each track, grouped by candidate colour.
+
+        Lines are one device pixel wide: OpenCV draws wider ones five times slower.
+
+        Args:
+            pixels: (H, W) uint32; what the view's clip covers.
+            points: (N, L, 2) float32, image coordinates.
+            visible: (N, L) bool; lines break where a point is not visible.
+            view: Where the picture lies.
+        """
+        import cv2
+
+        if points.shape[1] < 2:
+            return
+        canvas = _channels(pixels)
+        fixed = _fixed_point(points, view)
+        whole = np.logical_and.reduce(visible, axis=1)
+        unbroken = bool(whole.all())
+        for candidate, start, end in self.groups:
+            lines = list(fixed[start:end])
+            if not unbroken:
+                curves, full = fixed[start:end], whole[start:end]
+                lines = list(curves[full]) + _pairs(curves[~full], visible[start:end][~full])
+            color = channels_of(premultiplied(candidate_color(candidate), 1.0))
+            cv2.polylines(canvas, lines, False, color, 1, cv2.LINE_8, _SHIFT)
+
+    def draw_dots(self, pixels: U32, points: F32, visible: Bool, view: DeviceView) -> None:
+        """Set a small dot with a dark rim at each visible point (N, 2), image coordinates."""
+        height, width = pixels.shape
+        rim, dot = round(2 * view.ratio), round(view.ratio)
+        heads = _fixed_point(points, view) >> _SHIFT
+        x, y = heads[:, 0], heads[:, 1]
+        inside = visible & (x >= rim) & (y >= rim) & (x < width - rim) & (y < height - rim)
+        if not inside.any():
+            return
+        center = y[inside].astype(np.int64) * width + x[inside]
+        color = self.colors[inside]
+        flat = pixels.reshape(-1)
+        rim_of, dot_of = _dot(rim, dot, width)
+        flat[np.add.outer(rim_of, center)] = premultiplied((0, 0, 0), 0.7)
+        flat[np.add.outer(dot_of, center)] = color
+
+
+@dataclass(frozen=True, slots=True)
+class Tails:
+    """Tails as pixels.
+
+    Attributes:
+        layer: Picture of the whole clip of the view, defined inside `parts` only; None without.
+        parts: x0, y0, x1, y1 in pixels of the layer; they do not overlap.
+    """
+
+    layer: RasterLayer | None
+    parts: tuple[Span, ...]
+
+
+class TailCanvas:
+    """Makes the layers of tails and keeps what the next one can use.
+
+    The lines between tracked frames stay the same until the next tracked frame is reached: while
+    playing only the last piece, up to the frame itself, is new. Memory is kept too, since fresh
+    memory would cost as much as the lines.
+    """
+
+    def __init__(self, table: TailTable) -> None:
+        self._table = table
+        self._memory: U32 = np.zeros((3, 0, 0), np.uint32)
+        self._spans: tuple[Span, ...] = ()
+        self._lines_key: tuple[int, int, DeviceView] | None = None
+        self._key: tuple[int, int, DeviceView] | None = None
+        self._tails = Tails(None, ())
+
+    def tails(self, frame: int, length: int, view: DeviceView) -> Tails:
+        """Return the tails at `frame`; valid until the next call.
+
+        Args:
+            frame: Frame of the episode.
+            length: Length of the tails in tracked frames.
+            view: Where the picture lies; its clip is not empty.
+        """
+        key = (frame, length, view)
+        if key != self._key:
+            self._key = key
+            self._tails = self._make(frame, length, view)
+        return self._tails
+
+    def _make(self, frame: int, length: int, view: DeviceView) -> Tails:
+        import cv2
+
+        table = self._table
+        rows = table.rows(frame, length)
+        points, visible = table.points[:, rows], table.visible[:, rows]
+        shape = (3, view.clip[3] - view.clip[1], view.clip[2] - view.clip[0])
+        if self._memory.shape != shape:
+            self._memory = np.zeros(shape, np.uint32)
+        lines, mixed, pixels = self._memory
+        lines_key = (rows.start, rows.stop, view)
+        if lines_key != self._lines_key:
+            self._lines_key = lines_key
+            self._spans = table.spans(rows, view)
+            for x0, y0, x1, y1 in self._spans_inside(view):
+                lines[y0:y1, x0:x1] = 0
+            if self._spans:
+                table.draw_lines(lines, points, visible, view)
+        if not self._spans:
+            return Tails(None, ())
+        spans = self._spans_inside(view)
+        for x0, y0, x1, y1 in spans:
+            mixed[y0:y1, x0:x1] = lines[y0:y1, x0:x1]
+        head, seen = table.head(frame, rows)
+        if frame > table.frames[rows.stop - 1]:
+            pieces = np.stack([points[:, -1], head], axis=1)
+            table.draw_lines(mixed, pieces, np.stack([seen, seen], axis=1), view)
+        # All lines are made wider at once.
+        side = 1 + max(1, round(view.ratio))
+        kernel = np.ones((side, side), np.uint8)
+        source, result = _channels(mixed), _channels(pixels)
+        for x0, y0, x1, y1 in spans:
+            cv2.dilate(source[y0:y1, x0:x1], kernel, dst=result[y0:y1, x0:x1])
+        table.draw_dots(pixels, head, seen, view)
+        return Tails(layer_of(pixels, view.clip, view.ratio), tuple(spans))
+
+    def _spans_inside(self, view: DeviceView) -> list[Span]:
+        """Spans counted from the corner of the view's clip."""
+        left, top = view.clip[:2]
+        return [(x0 - left, y0 - top, x1 - left, y1 - top) for x0, y0, x1, y1 in self._spans]
+
+
+def _merged(spans: list[Span]) -> tuple[Span, ...]:
+    """Join spans that overlap, until none do."""
+    apart: list[Span] = []
+    for span in spans:
+        grown = span
+        while True:
+            hits = [s for s in apart if _touch(s, grown)]
+            if not hits:
+                break
+            apart = [s for s in apart if s not in hits]
+            group = [*hits, grown]
+            grown = (
+                min(s[0] for s in group),
+                min(s[1] for s in group),
+                max(s[2] for s in group),
+                max(s[3] for s in group),
+            )
+        apart.append(grown)
+    return tuple(apart)
+
+
+def _touch(a: Span, b: Span) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+
+def _reduced(least_or_greatest: np.ufunc, points: F64, starts: list[int]) -> F32:
+    """Extremes (F, G, 2) float32 of the groups of points (N, F, 2) that begin at `starts`."""
+    if not starts:
+        return np.zeros((points.shape[1], 0, 2), np.float32)
+    extremes = least_or_greatest.reduceat(points, starts, axis=0)
+    return np.ascontiguousarray(extremes.transpose(1, 0, 2), np.float32)
+
+
+def _channels(pixels: U32) -> U8:
+    """The same memory as (H, W, 4) uint8."""
+    return pixels.view(np.uint8).reshape(*pixels.shape, 4)
+
+
+def _fixed_point(points: F32, view: DeviceView) -> I32:
+    """Map image coordinates (..., 2) to OpenCV's fixed-point pixels, counted from centres."""
+    unit = np.float32(1 << _SHIFT)
+    left, top = view.clip[:2]
+    corner = np.array([view.dx - left - 0.5, view.dy - top - 0.5], np.float32) * unit
+    return (points * (np.float32(view.scale) * unit) + corner).astype(np.int32)
+
+
+@lru_cache(maxsize=8)
+def _dot(rim: int, dot: int, width: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Offsets of a dot's rim (corners cut) and of its inside in a picture of this width."""
+    reach = np.arange(-rim, rim + 1)
+    dy, dx = np.meshgrid(reach, reach, indexing="ij")
+    offsets: NDArray[np.int64] = dy * width + dx
+    inside = np.maximum(np.abs(dx), np.abs(dy)) <= dot
+    around = (np.abs(dx) + np.abs(dy) < 2 * rim) & ~inside
+    return offsets[around], offsets[inside]
+
+
+def _pairs(curves: I32, visible: Bool) -> list[I32]:
+    """Split curves (M, L, 2) with gaps into their visible segments, each (2, 2)."""
+    joined = visible[:, :-1] & visible[:, 1:]
+    return list(np.stack([curves[:, :-1][joined], curves[:, 1:][joined]], axis=1))

@@ -1,0 +1,503 @@
+"""The table of a dataset's episodes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from PySide6.QtCore import (
+    QAbstractTableModel,
+    QByteArray,
+    QItemSelectionModel,
+    QModelIndex,
+    QPersistentModelIndex,
+    Qt,
+    QTimer,
+    Signal,
+)
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QFrame,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QStackedWidget,
+    QTableView,
+    QVBoxLayout,
+    QWidget,
+)
+
+from pipeline.model.demonstration import DatasetInfo, EpisodeInfo
+from widgets.episode_rows import (
+    FILTER_HELP,
+    I64,
+    NO_STATUS,
+    Column,
+    EpisodeColumns,
+    EpisodeState,
+    EpisodeStatus,
+    problems_of,
+    state_of,
+)
+from widgets.fields import EmptyHint, FilterLine, keep_keys, muted, tip
+from widgets.icons import Glyph, icon
+from widgets.theme import GRID, HALF_GRID, ROW_HEIGHT, Status, colors, tabular
+
+__all__ = ["EpisodeState", "EpisodeStatus", "EpisodeTable"]
+
+Index = QModelIndex | QPersistentModelIndex
+_SETTLE_MS = 150
+"""Selection waits this long, so that holding an arrow key opens one episode, not forty."""
+_FILTER_MS = 80
+_REARRANGE_MS = 1000
+_EMPTY = "Open a dataset to see its episodes.\n\nCtrl+O, or drop a folder here."
+
+_HEADERS: dict[Column, tuple[str, str]] = {
+    Column.INDEX: ("#", "Episode index in the dataset."),
+    Column.STATE: ("Status", "missing, present, annotated or reviewed by a person."),
+    Column.SCORE: (
+        "R",
+        "Reliability score of the winning candidate, no unit; of several subtasks the lowest. "
+        "R = 0.5 A + w(P) D + 0.3 P − penalty (SPARC, stage 3).",
+    ),
+    Column.LENGTH: ("s", "Length in seconds: frames / frames per second."),
+    Column.REASON: ("Reason", "Code of the gravest finding; the tool tip lists all of them."),
+    Column.INSTRUCTION: ("Instruction", "What the robot was told."),
+}
+_WIDTHS = {
+    Column.INDEX: 6 * GRID,
+    Column.STATE: 12 * GRID,
+    Column.SCORE: 6 * GRID,
+    Column.LENGTH: 6 * GRID,
+    Column.REASON: 15 * GRID,
+}
+_LOOK: dict[EpisodeState, tuple[Glyph, Status | None]] = {
+    EpisodeState.MISSING: (Glyph.ABSENT, None),
+    EpisodeState.PRESENT: (Glyph.RING, None),
+    EpisodeState.ANNOTATED: (Glyph.DOT, Status.RUNNING),
+    EpisodeState.REVIEWED: (Glyph.DISC_TICK, Status.OK),
+}
+_RIGHT = (Column.INDEX, Column.SCORE, Column.LENGTH)
+
+
+class _Model(QAbstractTableModel):
+    """Rows are positions in `DatasetInfo.episodes`, in the order of the filter and the sort."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._widget = parent
+        self._info: DatasetInfo | None = None
+        self._statuses: dict[int, EpisodeStatus] = {}
+        self._columns: EpisodeColumns | None = None
+        self._positions: I64 = np.zeros(0, np.int64)
+        self._rows: I64 = np.zeros(0, np.int64)
+        self._filter = ""
+        self._column = Column.INDEX
+        self._descending = False
+        self._figures = tabular(parent.font())
+
+    # -- content ---------------------------------------------------------------------------
+
+    def show(self, info: DatasetInfo | None) -> None:
+        self._info, self._statuses, self._columns = info, {}, None
+        self.arrange()
+
+    def set_status(self, episode: int, status: EpisodeStatus) -> bool:
+        """Take over a status; True if the order or the filter may depend on it."""
+        position = self.position_of(episode)
+        if self._info is None or position < 0:
+            return False
+        if self._statuses.get(episode, NO_STATUS) == status:
+            return False
+        if status == NO_STATUS:
+            del self._statuses[episode]
+        else:
+            self._statuses[episode] = status
+        if self._columns is not None:
+            self._columns.update(position, self._info.episodes[position], status)
+        row = int(self._rows[position])
+        if row >= 0:
+            self.dataChanged.emit(self.index(row, 0), self.index(row, len(Column) - 1))
+        sorts = self._column in (Column.STATE, Column.SCORE, Column.REASON)
+        return sorts or bool(self._filter)
+
+    def set_filter(self, text: str) -> None:
+        self._filter = text
+        self.arrange()
+
+    def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
+        self._column, self._descending = Column(column), order is Qt.SortOrder.DescendingOrder
+        self.arrange()
+
+    def arrange(self) -> None:
+        """Filter and sort again."""
+        self.beginResetModel()
+        n = 0 if self._info is None else len(self._info.episodes)
+        if self._info is None or (
+            not self._filter and self._column is Column.INDEX and not self._descending
+        ):
+            self._positions = np.arange(n, dtype=np.int64)
+        else:
+            if self._columns is None:
+                self._columns = EpisodeColumns(self._info, self._statuses)
+            self._positions = self._columns.arrange(self._filter, self._column, self._descending)
+        self._rows = np.full(n, -1, np.int64)
+        self._rows[self._positions] = np.arange(len(self._positions))
+        self.endResetModel()
+
+    @property
+    def total(self) -> int:
+        return 0 if self._info is None else len(self._info.episodes)
+
+    def position_of(self, episode: int) -> int:
+        """Position of an episode in the dataset, -1 if there is none."""
+        if self._info is None:
+            return -1
+        episodes = self._info.episodes
+        if 0 <= episode < len(episodes) and episodes[episode].index == episode:
+            return episode
+        return next((i for i, e in enumerate(episodes) if e.index == episode), -1)
+
+    def row_of(self, episode: int) -> int:
+        """Row of an episode, -1 if it is not shown."""
+        position = self.position_of(episode)
+        return -1 if position < 0 else int(self._rows[position])
+
+    def episode(self, row: int) -> EpisodeInfo:
+        assert self._info is not None  # noqa: S101 - rows exist only with a dataset
+        return self._info.episodes[int(self._positions[row])]
+
+    def status(self, episode: int) -> EpisodeStatus:
+        return self._statuses.get(episode, NO_STATUS)
+
+    # -- what Qt asks ----------------------------------------------------------------------
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 - Qt's signature
+        return 0 if parent.isValid() else len(self._positions)
+
+    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 - Qt's signature
+        return 0 if parent.isValid() else len(Column)
+
+    def headerData(
+        self,
+        section: int,
+        orientation: Qt.Orientation,
+        role: int = Qt.ItemDataRole.DisplayRole,
+    ) -> Any:
+        if orientation is Qt.Orientation.Vertical:
+            return None
+        column = Column(section)
+        if role == Qt.ItemDataRole.DisplayRole:
+            arrow = (" ▾" if self._descending else " ▴") if column is self._column else ""
+            return _HEADERS[column][0] + arrow
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return tip(*_HEADERS[column])
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            side = Qt.AlignmentFlag.AlignRight if column in _RIGHT else Qt.AlignmentFlag.AlignLeft
+            return side | Qt.AlignmentFlag.AlignVCenter
+        return None
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        info, column = self.episode(index.row()), Column(index.column())
+        status = self.status(info.index)
+        if role == Qt.ItemDataRole.DisplayRole:
+            return self._text(info, status, column)
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return self._tip(info, status)
+        if role == Qt.ItemDataRole.DecorationRole and column is Column.STATE:
+            glyph, look = _LOOK[state_of(info, status)]
+            if status.reviewed == "rejected":
+                glyph, look = Glyph.CROSS, Status.ERROR
+            theme, palette = colors(self._widget.palette()), self._widget.palette()
+            return icon(glyph, theme.status(look) if look else palette.placeholderText().color())
+        if role == Qt.ItemDataRole.ForegroundRole and (not info.present or column is Column.REASON):
+            return self._widget.palette().placeholderText().color()
+        if role == Qt.ItemDataRole.TextAlignmentRole and column in _RIGHT:
+            return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+        if role == Qt.ItemDataRole.FontRole and column in _RIGHT:
+            return self._figures
+        return None
+
+    def _text(self, info: EpisodeInfo, status: EpisodeStatus, column: Column) -> str:
+        match column:
+            case Column.INDEX:
+                return str(info.index)
+            case Column.STATE:
+                return state_of(info, status).value
+            case Column.SCORE:
+                return "" if status.score is None else f"{status.score:.2f}"
+            case Column.LENGTH:
+                return f"{info.length / self._fps:.1f}"
+            case Column.REASON:
+                problems = problems_of(info, status)
+                return problems[0].code if problems else ""
+            case _:
+                return info.instruction
+
+    @property
+    def _fps(self) -> float:
+        return self._info.fps if self._info else 1.0
+
+    def _tip(self, info: EpisodeInfo, status: EpisodeStatus) -> str:
+        said = f"Reviewed: {status.reviewed}" if status.reviewed else ""
+        score = f"R = {status.score:.4f}" if status.score is not None else ""
+        findings = (f"{p.code}: {p.message}" for p in problems_of(info, status)[:12])
+        missing = "" if info.present else "Its files are not on this disk; it cannot be opened."
+        size = f"{info.length} frames, {info.length / self._fps:.1f} s"
+        return tip(f"Episode {info.index}", missing, size, score, said, info.instruction, *findings)
+
+
+class _View(QTableView):
+    enterPressed = Signal(QModelIndex)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Enter activates the current row on every platform, and only once."""
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self.enterPressed.emit(self.currentIndex())
+            return
+        super().keyPressEvent(event)
+
+    def keyboardSearch(self, search: str) -> None:  # noqa: N802 - Qt's name
+        """Letters are shortcuts of the window, not a search through every row."""
+
+
+class EpisodeTable(QWidget):
+    """Lists the episodes of a dataset, 100,000 as well as ten; filter and sort are instant.
+
+    Missing episodes are greyed and are neither selected for opening nor activated; the line
+    below the table says why.
+
+    Attributes:
+        episodeSelected: Episode index; the selection settled on a present episode.
+        episodeActivated: Episode index; Enter or a double click on a present episode.
+    """
+
+    episodeSelected = Signal(int)
+    episodeActivated = Signal(int)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._current = -1
+        self._model = _Model(self)
+        self._settle = self._timer(_SETTLE_MS, self._on_settled)
+        self._filter_timer = self._timer(_FILTER_MS, self._apply_filter)
+        self._rearrange = self._timer(_REARRANGE_MS, self._arrange_again)
+        self._filter = FilterLine("Filter", self)
+        self._filter.setToolTip(tip("Filter episodes", *FILTER_HELP))
+        self._filter.textChanged.connect(lambda: self._filter_timer.start())
+        self._filter.returnPressed.connect(self._enter_table)
+        self._count = muted(QLabel(self))
+        self._count.setFont(tabular(self._count.font()))
+        self._count.setToolTip("Episodes that pass the filter")
+        self._view = self._make_view()
+        self._empty = EmptyHint(_EMPTY, self)
+        self._stack = QStackedWidget(self)
+        self._stack.addWidget(self._empty)
+        self._stack.addWidget(self._view)
+        self._note = QLabel(self)
+        self._note.setWordWrap(True)
+        self._note.setTextFormat(Qt.TextFormat.PlainText)
+        self._note.setContentsMargins(GRID, HALF_GRID, GRID, HALF_GRID)
+        self._note.hide()
+        top = QHBoxLayout()
+        top.setContentsMargins(HALF_GRID, HALF_GRID, GRID, HALF_GRID)
+        top.setSpacing(GRID)
+        top.addWidget(self._filter, 1)
+        top.addWidget(self._count)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addLayout(top)
+        layout.addWidget(self._stack, 1)
+        layout.addWidget(self._note)
+        QWidget.setTabOrder(self._view, self._filter)
+        self.setFocusProxy(self._view)
+        self.set_dataset(None)
+
+    def _make_view(self) -> _View:
+        view = _View(self)
+        view.setModel(self._model)
+        view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        view.setFrameShape(QFrame.Shape.NoFrame)
+        view.setShowGrid(False)
+        view.setWordWrap(False)
+        view.setTabKeyNavigation(False)
+        view.setCornerButtonEnabled(False)
+        view.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        view.setAccessibleName("Episodes")
+        rows = view.verticalHeader()
+        rows.hide()
+        rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        rows.setDefaultSectionSize(max(ROW_HEIGHT - 2, view.fontMetrics().height() + HALF_GRID))
+        header = view.horizontalHeader()
+        header.setHighlightSections(False)
+        header.setStretchLastSection(True)
+        # The model writes the arrow into the title, where it cannot cover it.
+        arrows = "QHeaderView::up-arrow, QHeaderView::down-arrow { width: 0; height: 0; }"
+        header.setStyleSheet(arrows)
+        header.setSectionsMovable(True)
+        for column, width in _WIDTHS.items():
+            header.resizeSection(column, width)
+        header.setSortIndicator(Column.INDEX, Qt.SortOrder.AscendingOrder)
+        view.setSortingEnabled(True)
+        view.selectionModel().currentRowChanged.connect(self._on_current_changed)
+        view.doubleClicked.connect(self._on_activated)
+        view.enterPressed.connect(self._on_activated)
+        keep_keys(view, (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Up, Qt.Key.Key_Down))
+        self._model.modelReset.connect(self._show_current)
+        return view
+
+    def _timer(self, milliseconds: int, slot: Any) -> QTimer:
+        timer = QTimer(self)
+        timer.setSingleShot(True)
+        timer.setInterval(milliseconds)
+        timer.timeout.connect(slot)
+        return timer
+
+    # -- setters ---------------------------------------------------------------------------
+
+    def set_dataset(self, info: DatasetInfo | None) -> None:
+        """Show a dataset's episodes, or none; drops all statuses and emits nothing."""
+        self._current = -1
+        self._settle.stop()
+        self._model.show(info)
+        self._filter.setEnabled(info is not None)
+        self._say("")
+        self._show_count()
+
+    def set_status(self, episode: int, status: EpisodeStatus) -> None:
+        """Take over what is known about an episode; unknown episodes are ignored.
+
+        Rows stay where they are while results come in; a sort or filter that depends on them is
+        applied again once they have been quiet for a second.
+        """
+        if self._model.set_status(episode, status):
+            self._rearrange.start()
+
+    def set_current(self, episode: int) -> None:
+        """Select and show an episode (-1: none); emits nothing."""
+        self._settle.stop()
+        self._current = episode
+        self._show_current()
+        self._say("")
+
+    @property
+    def current(self) -> int:
+        """Episode that is selected, -1 if none."""
+        return self._current
+
+    @property
+    def visible_episodes(self) -> int:
+        """Number of episodes that pass the filter."""
+        return self._model.rowCount()
+
+    def set_filter(self, text: str) -> None:
+        """Filter at once, as if typed."""
+        self._filter.setText(text)
+        self._filter_timer.stop()
+        self._apply_filter()
+
+    def focus_filter(self) -> None:
+        """Put the cursor into the filter line."""
+        self._filter.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        self._filter.selectAll()
+
+    def neighbour(self, step: int) -> int | None:
+        """Return the present episode `step` rows on in the order shown, or None at the end.
+
+        Args:
+            step: +1 or -1.
+        """
+        row = self._model.row_of(self._current) + step
+        if self._model.row_of(self._current) < 0:
+            row = 0 if step > 0 else self._model.rowCount() - 1
+        while 0 <= row < self._model.rowCount():
+            info = self._model.episode(row)
+            if info.present:
+                return info.index
+            row += step
+        return None
+
+    def columns_state(self) -> bytes:
+        """Widths, order and sort of the columns, to be remembered."""
+        return bytes(self._view.horizontalHeader().saveState().data())
+
+    def restore_columns(self, state: bytes) -> bool:
+        """Restore what `columns_state` returned; False (and no change) if it does not fit."""
+        header = self._view.horizontalHeader()
+        if not header.restoreState(QByteArray(state)):
+            return False
+        self._view.sortByColumn(header.sortIndicatorSection(), header.sortIndicatorOrder())
+        return True
+
+    # -- what happens ----------------------------------------------------------------------
+
+    def _apply_filter(self) -> None:
+        self._model.set_filter(self._filter.text().strip())
+        self._show_count()
+
+    def _arrange_again(self) -> None:
+        top = self._view.verticalScrollBar().value()
+        self._model.arrange()
+        self._view.verticalScrollBar().setValue(top)
+        self._show_count()
+
+    def _show_count(self) -> None:
+        shown, total = self._model.rowCount(), self._model.total
+        filtered = bool(self._filter.text().strip())
+        self._count.setText(f"{shown:,} of {total:,}" if filtered else f"{total:,}")
+        self._count.setVisible(total > 0)
+        if total and not shown:
+            self._empty.setText(
+                "No episode passes the filter.\n\nEsc in the filter line clears it."
+            )
+        else:
+            self._empty.setText(_EMPTY if not total else "")
+        self._stack.setCurrentWidget(self._view if shown else self._empty)
+
+    def _show_current(self) -> None:
+        row = self._model.row_of(self._current)
+        selection = self._view.selectionModel()
+        selection.blockSignals(True)
+        if row < 0:
+            selection.clear()
+        else:
+            flags = QItemSelectionModel.SelectionFlag
+            index = self._model.index(row, 0)
+            selection.setCurrentIndex(index, flags.ClearAndSelect | flags.Rows)
+            self._view.scrollTo(index)
+        selection.blockSignals(False)
+        self._view.viewport().update()
+
+    def _enter_table(self) -> None:
+        """Enter in the filter line moves on to the rows."""
+        self._filter_timer.stop()
+        self._apply_filter()
+        self._view.setFocus(Qt.FocusReason.OtherFocusReason)
+        if self._model.rowCount() and self._model.row_of(self._current) < 0:
+            self._view.selectRow(0)
+
+    def _on_current_changed(self, current: QModelIndex, _previous: QModelIndex) -> None:
+        if not current.isValid():
+            return
+        info = self._model.episode(current.row())
+        self._current = info.index
+        reason = next((p.message for p in info.problems), "Its files are not on this disk.")
+        self._say("" if info.present else f"Episode {info.index} cannot be opened. {reason}")
+        self._settle.start()
+
+    def _on_settled(self) -> None:
+        row = self._model.row_of(self._current)
+        if row >= 0 and self._model.episode(row).present:
+            self.episodeSelected.emit(self._current)
+
+    def _on_activated(self, index: QModelIndex) -> None:
+        if index.isValid() and self._model.episode(index.row()).present:
+            self.episodeActivated.emit(self._model.episode(index.row()).index)
+
+    def _say(self, sentence: str) -> None:
+        self._note.setText(sentence)
+        self._note.setStyleSheet(f"color: {colors(self.palette()).warning};")
+        self._note.setVisible(bool(sentence))
