@@ -113,18 +113,18 @@ class ActionHandlers:
 
     def do_draw_box(self) -> None:
         """Draw the object's box."""
-        self._window.views.draw("object")
+        self._window.intents.draw("object")
 
     def do_draw_target(self) -> None:
         """Draw the target's box."""
-        self._window.views.draw("target")
+        self._window.intents.draw("target")
 
     def do_channels(self) -> None:
         """Show the gripper channels."""
         dialog = QDialog(self._window)
         dialog.setWindowTitle("Gripper channels")
         mapping = ChannelMapping(dialog)
-        mapping.channelsChanged.connect(self._window.views.set_channels)
+        mapping.channelsChanged.connect(self._window.intents.set_channels)
         mapping.set_demonstration(self._control.document.session.demonstration)
         QVBoxLayout(dialog).addWidget(mapping)
         dialog.resize(560, 520)
@@ -252,13 +252,13 @@ class ActionHandlers:
 
     def do_choose(self) -> None:
         """Make the selected candidate the winner."""
-        self._window.views.choose(self._control.document.session.candidate)
+        self._window.intents.choose(self._control.document.session.candidate)
 
     # -- Caption ---------------------------------------------------------------------------
 
     def do_accept(self) -> None:
         """Accept the caption."""
-        self._window.views.judge("accepted")
+        self._window.intents.judge("accepted")
 
     def do_correct(self) -> None:
         """Write the caption."""
@@ -266,7 +266,7 @@ class ActionHandlers:
 
     def do_reject(self) -> None:
         """Reject the caption."""
-        self._window.views.judge("rejected")
+        self._window.intents.judge("rejected")
 
     # -- Run -------------------------------------------------------------------------------
 

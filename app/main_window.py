@@ -11,7 +11,6 @@ from PySide6.QtWidgets import (
     QDockWidget,
     QFileDialog,
     QMainWindow,
-    QSplitter,
     QVBoxLayout,
     QWidget,
 )
@@ -19,6 +18,7 @@ from PySide6.QtWidgets import (
 from app.action_handlers import ActionHandlers
 from app.actions import ACTIONS, ActionTable
 from app.banner import Banner
+from app.intents import Intents
 from app.key_guard import KeyGuard
 from app.session_control import SessionControl
 from app.status_line import StatusLine
@@ -36,6 +36,8 @@ from widgets.theme import apply_theme
 from widgets.timeline import Timeline
 
 _LAYOUT_VERSION = 1
+_WIDE = 1700
+"""From this width on the score's formula has its own column instead of a tab."""
 _OTHER_MENUS = ("File", "Edit", "Go", "Candidate", "Caption", "Run", "View", "Help")
 
 
@@ -78,6 +80,7 @@ class MainWindow(QMainWindow):
         self._make_menus()
         self.status = StatusLine(self.statusBar())
         self.views = Views(self)
+        self.intents = Intents(self)
         self.handlers = ActionHandlers(self)
         self._guard = KeyGuard(self)
         control.said.connect(lambda text: self.statusBar().showMessage(text, 8000))
@@ -93,13 +96,6 @@ class MainWindow(QMainWindow):
     # -- layout ----------------------------------------------------------------------------
 
     def _make_docks(self) -> dict[str, QDockWidget]:
-        split = QSplitter(Qt.Orientation.Horizontal, self)
-        split.setObjectName("candidates-split")
-        split.setChildrenCollapsible(False)
-        split.addWidget(self.candidates)
-        split.addWidget(self.breakdown)
-        split.setStretchFactor(0, 3)
-        split.setStretchFactor(1, 2)
         areas = Qt.DockWidgetArea
         self.setCorner(Qt.Corner.BottomLeftCorner, areas.LeftDockWidgetArea)
         self.setCorner(Qt.Corner.BottomRightCorner, areas.BottomDockWidgetArea)
@@ -109,7 +105,8 @@ class MainWindow(QMainWindow):
             ("stages", "Stages", self.stages, areas.LeftDockWidgetArea),
             ("rerun", "Rerun 3D", self.rerun, areas.RightDockWidgetArea),
             ("timeline", "Timeline", self.timeline, areas.BottomDockWidgetArea),
-            ("candidates", "Candidates", split, areas.BottomDockWidgetArea),
+            ("candidates", "Candidates", self.candidates, areas.BottomDockWidgetArea),
+            ("why", "Why this score", self.breakdown, areas.BottomDockWidgetArea),
             ("caption", "Caption", self.caption, areas.BottomDockWidgetArea),
             ("findings", "Findings", self.findings, areas.BottomDockWidgetArea),
         ):
@@ -137,10 +134,16 @@ class MainWindow(QMainWindow):
         vertical, horizontal = Qt.Orientation.Vertical, Qt.Orientation.Horizontal
         self.splitDockWidget(docks["episodes"], docks["stages"], vertical)
         self.splitDockWidget(docks["timeline"], docks["candidates"], vertical)
-        self.splitDockWidget(docks["candidates"], docks["caption"], horizontal)
-        self.tabifyDockWidget(docks["caption"], docks["findings"])
-        docks["caption"].raise_()
         width, height = max(self.width(), 1280), max(self.height(), 760)
+        wide = width >= _WIDE
+        self.splitDockWidget(docks["candidates"], docks["caption"], horizontal)
+        if wide:
+            self.splitDockWidget(docks["candidates"], docks["why"], horizontal)
+            self.tabifyDockWidget(docks["caption"], docks["findings"])
+        else:
+            self.tabifyDockWidget(docks["caption"], docks["why"])
+            self.tabifyDockWidget(docks["why"], docks["findings"])
+        docks["caption"].raise_()
         side = min(max(width * 22 // 100, 270), 420)
         rest = width - side
         self.resizeDocks([docks["episodes"]], [side], horizontal)
@@ -214,7 +217,8 @@ class MainWindow(QMainWindow):
     @property
     def theme(self) -> str:
         """`dark` or `light`, whichever is on show."""
-        return "dark" if self.palette().window().color().lightness() < 128 else "light"
+        # The application's palette: this window's follows one turn of the event loop later.
+        return "dark" if QApplication.palette().window().color().lightness() < 128 else "light"
 
     def set_theme(self, name: str) -> None:
         """Show `dark`, `light` or `system` colours and remember it."""

@@ -9,7 +9,7 @@ from PySide6.QtCore import QObject
 
 from app.background import sentence
 from pipeline.model.problem import DataError
-from viewers.rerun_inputs import RerunInputs
+from viewers.rerun_inputs import RerunInputs, picture_frames
 from viewers.rerun_viewer import RerunPanel
 
 if TYPE_CHECKING:
@@ -70,13 +70,16 @@ def build_recording(session: Session, source: DatasetSource) -> bytes:
     if demonstration is None or proposals is None or subtasks is None:
         raise DataError("no_results", "run the pipeline first")
     tracks = session.result("tracks")
-    frames = tracks.frames.tolist() if tracks is not None else [proposals.keyframe]
+    task = subtasks.subtasks[session.subtask]
+    frames = picture_frames(
+        demonstration, (task.start, task.end), tracks.frames if tracks is not None else None
+    )
     pictures = []
     reader = source.reader(demonstration)
     try:
         for frame in frames:
             try:
-                pictures.append((int(frame), reader.frame(proposals.camera, int(frame))))
+                pictures.append((frame, reader.frame(proposals.camera, frame)))
             except DataError as error:
                 log.info("the recording lacks frame %d: %s", frame, error)
     finally:
@@ -85,7 +88,7 @@ def build_recording(session: Session, source: DatasetSource) -> bytes:
         demonstration=demonstration,
         camera=proposals.camera,
         pictures=tuple(pictures),
-        subtask=subtasks.subtasks[session.subtask],
+        subtask=task,
         phases=session.result("phases"),
         subtasks=subtasks,
         proposals=proposals,

@@ -99,6 +99,11 @@ class SessionControl(QObject):
         self.datasetOpened.emit()
         if warning:
             self.failed.emit(warning, "")
+        elif store is not None:
+            for problem in store.problems:
+                self.failed.emit(problem.message, "")
+            if store.reason:
+                self.said.emit(store.reason)
         present = [e.index for e in info.episodes if e.present]
         if episode is None and not present:
             self.failed.emit(

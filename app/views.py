@@ -1,8 +1,7 @@
-"""Keeps the widgets in step with the document: one direction values, the other signals."""
+"""Keeps the widgets in step with the document."""
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -14,195 +13,39 @@ from app.rerun_feed import RerunFeed
 from pipeline.annotate import problems_of
 from pipeline.document import Changes, Part
 from pipeline.evaluation.ground_truth import TrueSubtask, matching_truth
-from pipeline.model.edits import (
-    AddBox,
-    ChooseCandidate,
-    FixBox,
-    JudgeCaption,
-    MoveBoundary,
-    Rename,
-    SetChannels,
-)
-from pipeline.model.problem import Cancelled, DataError, Problem
+from pipeline.model.problem import DataError, Problem
 from pipeline.model.score import as_box, box_iou
 from pipeline.review.events import Event, Reviewed
-from pipeline.stages.stage import StageContext, StageInputs
 from viewers.overlays import OverlayData, TruthBox
-from viewers.rerun_inputs import candidate_of
 from widgets.caption_editor import HistoryLine
 from widgets.episode_rows import EpisodeStatus
+from widgets.score_formula import FormulaConstants
 from widgets.stage_table import StageRow, StageState
 
 if TYPE_CHECKING:
     from app.main_window import MainWindow
-    from pipeline.model.phases import PhasesResult
 
 log = logging.getLogger(__name__)
 
 
 class Views(QObject):
-    """Refreshes what changed, and turns what the user meant into calls of the control."""
+    """Refreshes what changed, and nothing else."""
 
     def __init__(self, window: MainWindow) -> None:
         super().__init__(window)
         self._window = window
         self._control = window.control
         self._feed = RerunFeed(window.control, window.rerun, self)
-        self._role = "object"
-        self._connect()
+        self._control.bridge.changed.connect(self.refresh)
+        self._control.loader.loaded.connect(self._show_frame)
+        self._control.progressed.connect(window.stages.set_progress)
+        self._control.jobs.busyChanged.connect(window.stages.set_busy)
+        self._control.jobEnded.connect(self._show_episode_status)
+        window.stages.stageSelected.connect(self._show_options)
 
     def close(self) -> None:
         """Forget what is under way."""
         self._feed.close()
-
-    def draw(self, role: str) -> None:
-        """Let the user draw a box for the object or the target."""
-        self._role = role
-        self._window.frame_panel.set_tool("box")
-        self._control.said.emit(f"Draw a box around the {role}; Esc leaves")
-
-    # -- signals of widgets ----------------------------------------------------------------
-
-    def _connect(self) -> None:
-        window, control = self._window, self._control
-        control.bridge.changed.connect(self.refresh)
-        control.loader.loaded.connect(self._show_frame)
-        control.progressed.connect(window.stages.set_progress)
-        control.jobs.busyChanged.connect(window.stages.set_busy)
-        control.jobEnded.connect(self._show_episode_status)
-        window.episodes.episodeSelected.connect(control.open_episode)
-        window.episodes.episodeActivated.connect(control.open_episode)
-        stages = window.stages
-        stages.runRequested.connect(control.run)
-        stages.runFromRequested.connect(control.run_from)
-        stages.cancelRequested.connect(control.cancel)
-        stages.optionsChanged.connect(control.set_options)
-        stages.stageSelected.connect(self._show_options)
-        stages.problemActivated.connect(self._go_to_problem)
-        window.findings.problemActivated.connect(self._go_to_problem)
-        frame = window.frame_panel
-        frame.cameraChanged.connect(lambda key: control.document.set_camera(key, "frame"))
-        frame.candidateClicked.connect(self._select)
-        frame.boxDrawn.connect(self._box_drawn)
-        frame.boxChanged.connect(self._box_changed)
-        frame.pixelHovered.connect(lambda probe: window.status.show_pixel(probe))
-        timeline = window.timeline
-        timeline.frameChosen.connect(lambda f: control.seek(f, "timeline"))
-        timeline.boundaryMoved.connect(self._boundary_moved)
-        timeline.subtaskClicked.connect(lambda i: control.document.set_subtask(i, "timeline"))
-        timeline.thresholdsChanged.connect(self._preview_thresholds)
-        timeline.thresholdsCommitted.connect(self._commit_thresholds)
-        window.candidates.candidateSelected.connect(self._select)
-        window.candidates.candidateChosen.connect(self.choose)
-        caption = window.caption
-        caption.accepted.connect(lambda: self.judge("accepted"))
-        caption.rejected.connect(lambda: self.judge("rejected"))
-        caption.corrected.connect(lambda text: self.judge("corrected", text))
-        caption.renamed.connect(self._renamed)
-        window.rerun.frameChanged.connect(lambda f: control.seek(f, "rerun"))
-        window.rerun.entitySelected.connect(self._entity_selected)
-
-    def _select(self, candidate: int) -> None:
-        self._control.document.select_candidate(candidate, "views")
-
-    def choose(self, candidate: int) -> None:
-        """Make a candidate the winner of the selected subtask."""
-        session = self._control.document.session
-        proposals = session.result("proposals")
-        for proposal in proposals.candidates if proposals is not None else ():
-            if proposal.id == candidate:
-                self._control.decide(ChooseCandidate(subtask=session.subtask, box=proposal.box))
-                return
-
-    def judge(self, verdict: str, text: str = "") -> None:
-        """Accept, correct or reject the caption of the selected subtask."""
-        session = self._control.document.session
-        caption = session.result("captions")
-        if caption is None:
-            return
-        self._control.decide(
-            JudgeCaption.model_validate(
-                {
-                    "subtask": session.subtask,
-                    "verdict": verdict,
-                    "draft": caption.draft,
-                    "text": text or caption.text,
-                }
-            )
-        )
-
-    def set_channels(self, arm: str, signal: str, indices: tuple[int, ...], closed: str) -> None:
-        """Use other gripper channels."""
-        self._control.decide(
-            SetChannels.model_validate(
-                {"arm": arm, "signal": signal, "indices": indices, "closed_is": closed}
-            )
-        )
-
-    def _renamed(self, object_name: str, target_name: str) -> None:
-        subtask = self._control.document.session.subtask
-        if object_name.strip():
-            self._control.decide(
-                Rename(subtask=subtask, object_name=object_name, target_name=target_name)
-            )
-
-    def _boundary_moved(self, arm: str, index: int, frame: int) -> None:
-        self._control.decide(MoveBoundary(arm=arm, index=index, frame=frame))
-
-    def _box_drawn(self, x0: float, y0: float, x1: float, y1: float) -> None:
-        subtask = self._control.document.session.subtask
-        self._control.decide(
-            AddBox.model_validate({"subtask": subtask, "box": (x0, y0, x1, y1), "role": self._role})
-        )
-        self._role = "object"
-        self._window.frame_panel.set_tool("select")
-
-    def _box_changed(self, candidate: int, x0: float, y0: float, x1: float, y1: float) -> None:
-        session = self._control.document.session
-        proposals = session.result("proposals")
-        for proposal in proposals.candidates if proposals is not None else ():
-            if proposal.id == candidate:
-                edit = FixBox(subtask=session.subtask, old_box=proposal.box, box=(x0, y0, x1, y1))
-                self._control.decide(edit)
-                return
-
-    def _entity_selected(self, entity: str) -> None:
-        candidate = candidate_of(entity)
-        if candidate is not None:
-            self._select(candidate)
-
-    def _go_to_problem(self, problem: Problem) -> None:
-        if problem.frame is not None:
-            self._control.seek(problem.frame, "problem")
-
-    def _phases_with(self, tau: float, delta: float) -> PhasesResult | None:
-        """Phases for other thresholds, computed here: the stage takes under 5 ms."""
-        document = self._control.document
-        plan = document.plan()
-        if plan is None:
-            return None
-        stage = document.graph.stage("phases")
-        options = dataclasses.replace(
-            plan.options["phases"], closure_threshold=tau, hysteresis_offset=delta
-        )
-        edits = tuple(e for e in plan.edits if e.stage == "phases")
-        context = StageContext(None, lambda *_: None, lambda: False)  # type: ignore[arg-type]
-        try:
-            result: PhasesResult = stage.run(
-                plan.demonstration, StageInputs({}, -1), options, edits, context
-            )
-        except (DataError, Cancelled):
-            return None
-        return result
-
-    def _preview_thresholds(self, tau: float, delta: float) -> None:
-        self._window.timeline.set_phases(self._phases_with(tau, delta))
-
-    def _commit_thresholds(self, tau: float, delta: float) -> None:
-        options = self._control.document.session.options["phases"]
-        changed = dataclasses.replace(options, closure_threshold=tau, hysteresis_offset=delta)
-        self._control.set_options("phases", changed)
-        self._control.run()
 
     # -- refreshing ------------------------------------------------------------------------
 
@@ -302,6 +145,7 @@ class Views(QObject):
             window.candidates.set_results(proposals, scores)
             window.candidates.set_ground_truth(self._true_candidates(truth))
             names = {p.id: p.label for p in proposals.candidates} if proposals is not None else {}
+            window.breakdown.set_constants(_constants(session.options["scores"]))
             window.breakdown.set_results(scores, names)
             window.breakdown.set_selected(session.candidate)
             window.candidates.set_selected(session.candidate)
@@ -488,3 +332,19 @@ def _local_time(at: str) -> str:
         return datetime.fromisoformat(at).astimezone().strftime("%Y-%m-%d %H:%M")
     except ValueError:
         return at
+
+
+def _constants(options: Any) -> FormulaConstants:
+    """Constants of the formula from the options of the scores stage."""
+    return FormulaConstants(
+        motion_exponent=options.interact_exponent,
+        rest_exponent=options.non_interact_exponent,
+        noise_floor=options.noise_floor,
+        detector_base=options.detector_base_weight,
+        detector_slope=options.adaptive_slope,
+        overlap_onset=options.overlap_onset,
+        penalty_scale=options.penalty_scale,
+        attenuation=options.depth_attenuation,
+        spike=options.full_overlap_spike,
+        spike_at=options.full_overlap_threshold,
+    )

@@ -24,14 +24,14 @@ def has_display() -> bool:
 
 def make_application() -> QApplication:
     """The one QApplication, with its name, for the window and the offscreen commands."""
-    from PySide6.QtCore import QCoreApplication, Qt
     from PySide6.QtWidgets import QApplication
+
+    from viewers.web_engine import prepare_application
 
     application = QApplication.instance()
     if isinstance(application, QApplication):
         return application
-    # Chromium shares its pictures with Qt's; must be set before the application exists.
-    QCoreApplication.setAttribute(Qt.ApplicationAttribute.AA_ShareOpenGLContexts)
+    prepare_application()
     application = QApplication(["demoscope"])
     application.setApplicationName("Demoscope")
     application.setDesktopFileName("demoscope")

@@ -140,7 +140,8 @@ class FrameCanvas(QWidget):
             (inside[2], inside[1], area[2], inside[3]),
         ):
             # The strips overlap the picture by the pixel that may be covered only in part.
-            painter.fillRect(QRectF(x0, y0, x1 - x0, y1 - y0).toAlignedRect(), ground)
+            if x1 > x0 and y1 > y0:
+                painter.fillRect(QRectF(x0, y0, x1 - x0, y1 - y0).toAlignedRect(), ground)
         # Whole image pixels: a fractional source would be resampled with another phase.
         left, top = self._view.to_image(inside[0], inside[1])
         right, bottom = self._view.to_image(inside[2], inside[3])

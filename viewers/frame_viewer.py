@@ -128,6 +128,9 @@ class FrameViewer(OverlayCanvas):
 
     def _paint_tool(self, painter: QPainter) -> None:
         """Paint the rubber band, the crosshair and the handles."""
+        edited = self._editable_box()
+        if self._tool != BOX and edited is None:
+            return
         painter.setClipRect(QRectF(*_sized(self._area())))
         drag = self._drag
         if self._tool == BOX:
@@ -151,7 +154,6 @@ class FrameViewer(OverlayCanvas):
                 painter.setBrush(Qt.BrushStyle.NoBrush)
                 painter.setPen(QPen(accent.lighter(140), 1, Qt.PenStyle.SolidLine))
                 painter.drawRect(box)
-        edited = self._editable_box()
         if edited is not None:
             view = self._view.box_to_view(edited)
             painter.setPen(QPen(QColor(20, 20, 20), 1))

@@ -27,7 +27,9 @@ class LabelRequest:
     required: bool = False
 
 
-def placed(requests: list[LabelRequest], area: Box) -> list[Box | None]:
+def placed(
+    requests: list[LabelRequest], area: Box, avoid: tuple[Box, ...] = ()
+) -> list[Box | None]:
     """Place labels in the order given; earlier ones choose first.
 
     A label goes above its box, below, right or left of it, or inside at the top; always inside
@@ -36,11 +38,12 @@ def placed(requests: list[LabelRequest], area: Box) -> list[Box | None]:
     Args:
         requests: Most important first.
         area: Where labels may lie, widget coordinates.
+        avoid: Rectangles that labels leave free while they can.
 
     Returns:
         For each request its rectangle, or None if it was left out.
     """
-    taken: list[Box] = []
+    taken: list[Box] = list(avoid)
     places: list[Box | None] = []
     for request in requests:
         fitting = [_inside(spot, area) for spot in _spots(request)]

@@ -110,9 +110,8 @@ class OverlayPainter:
                 _stroke_box(painter, anchor, scene.ratio, TRUTH, 1.5, Qt.PenStyle.DashDotLine)
                 if _is_seen(anchor, scene.area):
                     labels.append(_Label(f"human: {truth.name}", TRUTH, anchor, small=True))
-        if shown.gripper:
-            _paint_gripper(painter, scene)
-        _paint_labels(painter, labels, _label_area(scene), font)
+        cross = _paint_gripper(painter, scene) if shown.gripper else ()
+        _paint_labels(painter, labels, _label_area(scene), font, cross)
         painter.restore()
 
     def _paint_layers(self, painter: QPainter, scene: OverlayScene) -> None:
@@ -228,11 +227,14 @@ def _stroke_box(
     painter.drawRect(rect)
 
 
-def _paint_gripper(painter: QPainter, scene: OverlayScene) -> None:
-    """Cross at the gripper reference; circle = proximity sphere in 2D, a small ring in 3D."""
+def _paint_gripper(painter: QPainter, scene: OverlayScene) -> tuple[Box, ...]:
+    """Cross at the gripper reference; circle = proximity sphere in 2D, a small ring in 3D.
+
+    Returns where the cross is, so that no label covers it.
+    """
     reference = scene.data.reference_at(scene.frame)
     if reference is None:
-        return
+        return ()
     x, y = scene.view.to_view(reference[0] + 0.5, reference[1] + 0.5)
     radius = scene.data.radius_at(scene.frame)
     reach = radius * scene.view.scale if radius is not None else 7.0
@@ -248,6 +250,7 @@ def _paint_gripper(painter: QPainter, scene: OverlayScene) -> None:
             ]
         )
     painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+    return ((x - 14, y - 14, x + 14, y + 14),)
 
 
 def _candidate_labels(scene: OverlayScene, boxes: dict[int, Box]) -> list[_Label]:
@@ -274,7 +277,9 @@ def _candidate_labels(scene: OverlayScene, boxes: dict[int, Box]) -> list[_Label
     return labels
 
 
-def _paint_labels(painter: QPainter, labels: list[_Label], area: Box, font: QFont) -> None:
+def _paint_labels(
+    painter: QPainter, labels: list[_Label], area: Box, font: QFont, avoid: tuple[Box, ...]
+) -> None:
     if not labels:
         return
     small = QFont(font)
@@ -294,7 +299,7 @@ def _paint_labels(painter: QPainter, labels: list[_Label], area: Box, font: QFon
             LabelRequest(label.anchor, math.ceil(width), math.ceil(line * 1.15), not label.small)
         )
     # Less important labels below, so that a required one that found no place stays readable.
-    spots = list(zip(labels, placed(requests, area), strict=True))
+    spots = list(zip(labels, placed(requests, area, avoid), strict=True))
     painter.setRenderHint(QPainter.RenderHint.Antialiasing, True)
     for label, spot in reversed(spots):
         if spot is not None:

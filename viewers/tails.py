@@ -175,18 +175,13 @@ class Tails:
 
 
 class TailCanvas:
-    """Makes the layers of tails and keeps what the next one can use.
-
-    The lines between tracked frames stay the same until the next tracked frame is reached: while
-    playing only the last piece, up to the frame itself, is new. Memory is kept too, since fresh
-    memory would cost as much as the lines.
-    """
+    """Draws tails; its memory serves the next frame, since fresh memory costs as much as lines."""
 
     def __init__(self, table: TailTable) -> None:
         self._table = table
-        self._memory: U32 = np.zeros((3, 0, 0), np.uint32)
+        self._pixels: U32 = np.zeros((0, 0), np.uint32)
+        self._spans_key: tuple[int, int, DeviceView] | None = None
         self._spans: tuple[Span, ...] = ()
-        self._lines_key: tuple[int, int, DeviceView] | None = None
         self._key: tuple[int, int, DeviceView] | None = None
         self._tails = Tails(None, ())
 
@@ -209,41 +204,33 @@ class TailCanvas:
 
         table = self._table
         rows = table.rows(frame, length)
-        points, visible = table.points[:, rows], table.visible[:, rows]
-        shape = (3, view.clip[3] - view.clip[1], view.clip[2] - view.clip[0])
-        if self._memory.shape != shape:
-            self._memory = np.zeros(shape, np.uint32)
-        lines, mixed, pixels = self._memory
-        lines_key = (rows.start, rows.stop, view)
-        if lines_key != self._lines_key:
-            self._lines_key = lines_key
-            self._spans = table.spans(rows, view)
-            for x0, y0, x1, y1 in self._spans_inside(view):
-                lines[y0:y1, x0:x1] = 0
-            if self._spans:
-                table.draw_lines(lines, points, visible, view)
-        if not self._spans:
+        spans_key = (rows.start, rows.stop, view)
+        if spans_key != self._spans_key:
+            self._spans_key, self._spans = spans_key, table.spans(rows, view)
+        spans = self._spans
+        if not spans:
             return Tails(None, ())
-        spans = self._spans_inside(view)
-        for x0, y0, x1, y1 in spans:
-            mixed[y0:y1, x0:x1] = lines[y0:y1, x0:x1]
+        left, top, right, bottom = view.clip
+        if self._pixels.shape != (bottom - top, right - left):
+            self._pixels = np.zeros((bottom - top, right - left), np.uint32)
+        parts = tuple((x0 - left, y0 - top, x1 - left, y1 - top) for x0, y0, x1, y1 in spans)
+        for x0, y0, x1, y1 in parts:
+            self._pixels[y0:y1, x0:x1] = 0
+        points, visible = table.points[:, rows], table.visible[:, rows]
         head, seen = table.head(frame, rows)
         if frame > table.frames[rows.stop - 1]:
-            pieces = np.stack([points[:, -1], head], axis=1)
-            table.draw_lines(mixed, pieces, np.stack([seen, seen], axis=1), view)
+            points = np.concatenate([points, head[:, None]], axis=1)
+            visible = np.concatenate([visible, seen[:, None]], axis=1)
+        table.draw_lines(self._pixels, points, visible, view)
         # All lines are made wider at once.
         side = 1 + max(1, round(view.ratio))
         kernel = np.ones((side, side), np.uint8)
-        source, result = _channels(mixed), _channels(pixels)
-        for x0, y0, x1, y1 in spans:
-            cv2.dilate(source[y0:y1, x0:x1], kernel, dst=result[y0:y1, x0:x1])
-        table.draw_dots(pixels, head, seen, view)
-        return Tails(layer_of(pixels, view.clip, view.ratio), tuple(spans))
-
-    def _spans_inside(self, view: DeviceView) -> list[Span]:
-        """Spans counted from the corner of the view's clip."""
-        left, top = view.clip[:2]
-        return [(x0 - left, y0 - top, x1 - left, y1 - top) for x0, y0, x1, y1 in self._spans]
+        canvas = _channels(self._pixels)
+        for x0, y0, x1, y1 in parts:
+            part = canvas[y0:y1, x0:x1]
+            cv2.dilate(part, kernel, dst=part)
+        table.draw_dots(self._pixels, head, seen, view)
+        return Tails(layer_of(self._pixels, view.clip, view.ratio), parts)
 
 
 def _merged(spans: list[Span]) -> tuple[Span, ...]:

@@ -170,7 +170,7 @@ class CandidateModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.ToolTipRole:
             return header_tip(Column(section))
         if role == Qt.ItemDataRole.TextAlignmentRole:
-            left = section in (Column.NAME, Column.SCORE)
+            left = section in (Column.RANK, Column.NAME, Column.SCORE)
             side = Qt.AlignmentFlag.AlignLeft if left else Qt.AlignmentFlag.AlignRight
             return side | Qt.AlignmentFlag.AlignVCenter
         return None

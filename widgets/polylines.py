@@ -36,14 +36,14 @@ def envelope(x: F64, y: NDArray[Any], columns: float) -> Envelope:
     Args:
         x: (N,) positions in pixels, ascending.
         y: (N,) values, NaN where unknown.
-        columns: Width in pixels. Curves of fewer than two samples per pixel stay as they are.
+        columns: Width in pixels. Curves of less than a sample per pixel stay as they are.
 
     Returns:
         The envelope. Missing values inside a column that also has values are passed over, so that
         no extreme is lost.
     """
     values = np.asarray(y, dtype=np.float64)
-    if len(x) < 2 * columns:
+    if len(x) < columns:
         return Envelope(x, values, values, False)
     column = np.floor(x).astype(np.int64)
     starts = np.flatnonzero(np.diff(column, prepend=column[0] - 1))

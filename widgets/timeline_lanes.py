@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QLineF, QRectF, Qt
-from PySide6.QtGui import QBrush, QColor, QFontMetricsF, QPainter, QPen, QPolygonF
+from PySide6.QtGui import QBrush, QColor, QFontMetricsF, QPainter, QPen
 
 from pipeline.model.palette import PHASES, TRUTH
 from pipeline.model.phases import ArmPhases, Phase, PhaseName
@@ -24,6 +24,8 @@ from widgets.timeline_ink import Ink
 GUTTER = 104
 """Pixels left of the lanes, for titles and scales."""
 _PAD = 3.0
+_SMOOTH = 240
+_PIECE = 16
 _ANTIALIASING = QPainter.RenderHint.Antialiasing
 
 
@@ -158,7 +160,7 @@ class GripperLane(CurveLane):
             ends = np.array([[top[-1, 0], bottom], [top[0, 0], bottom]])
             painter.drawPolygon(polygon(np.vstack([top, ends])))
         painter.setBrush(Qt.BrushStyle.NoBrush)
-        draw_lines(painter, lines, dense, QPen(ink.text, 1.2))
+        draw_lines(painter, lines, dense, ink.text, 1.0)
 
     def paint_thresholds(
         self, painter: QPainter, axis: FrameAxis, ink: Ink, close: float, opened: float
@@ -295,14 +297,29 @@ def block_text(
     painter.drawText(seen, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, text)
 
 
-def draw_lines(painter: QPainter, lines: list[NDArray[np.float64]], dense: bool, pen: QPen) -> None:
-    """Draw polylines; dense ones without antialiasing, which would cost and show nothing."""
-    pen.setJoinStyle(Qt.PenJoinStyle.BevelJoin)
-    if dense:
-        pen.setWidthF(max(1.0, round(pen.widthF())))
+def draw_lines(
+    painter: QPainter, lines: list[NDArray[np.float64]], dense: bool, color: QColor, width: float
+) -> None:
+    """Draw polylines; dense ones without antialiasing, which would cost and show nothing.
+
+    Qt strokes a wide polyline as one shape and takes up to 80 ms for a noisy one of a thousand
+    points. So wide ones are drawn in short pieces, long ones line by line (2 ms; the joints show a
+    little), and dense ones as several lines of one pixel side by side (0.5 ms each).
+    """
     painter.setRenderHint(_ANTIALIASING, not dense)
+    pen = QPen(color, 1.0 if dense else width)
+    pen.setJoinStyle(Qt.PenJoinStyle.BevelJoin)
+    pen.setCapStyle(Qt.PenCapStyle.FlatCap if width > 1 else Qt.PenCapStyle.SquareCap)
     painter.setPen(pen)
-    for line in lines:
-        shape: QPolygonF = polygon(line)
-        painter.drawPolyline(shape)
+    for points in lines:
+        if dense or width <= 1:
+            shape, copies = polygon(points), max(round(width), 1)
+            for i in range(copies):
+                painter.drawPolyline(shape.translated(i - (copies - 1) // 2, 0.0))
+        elif len(points) <= _SMOOTH:
+            for start in range(0, len(points) - 1, _PIECE):
+                painter.drawPolyline(polygon(points[start : start + _PIECE + 1]))
+        else:
+            flat = np.hstack([points[:-1], points[1:]]).tolist()
+            painter.drawLines([QLineF(*ends) for ends in flat])
     painter.setRenderHint(_ANTIALIASING, False)

@@ -98,6 +98,7 @@ class CandidateLane(CurveLane):
         self.weight = 3.0 if unit else 1.6
         self._values = values
         self._positions = positions
+        self._held = interaction_spans(scores)
 
     def scale(self) -> tuple[str, str]:
         """Zero and the top of the scale, with unit."""
@@ -108,7 +109,7 @@ class CandidateLane(CurveLane):
         plot = self.plot(axis)
         held = QColor(*PHASES[PhaseName.INTERACT])
         held.setAlpha(34)
-        for start, end in interaction_spans(self.scores):
+        for start, end in self._held:
             left, right = axis.x(start + 0.5), axis.x(end + 0.5)
             painter.fillRect(QRectF(left, plot.top(), right - left, plot.height()), held)
         ids = [t.candidate for t in self.scores.terms]
@@ -119,12 +120,12 @@ class CandidateLane(CurveLane):
             lines, dense = self._lines(axis, self._positions, self._values[k])
             color = ink.curve(candidate_color(ids[k]))
             if ids[k] == self.selected:
-                draw_lines(painter, lines, dense, QPen(ink.base, 6.0))
+                draw_lines(painter, lines, dense, ink.base, 4.0)
             special = ids[k] in (self.selected, self.scores.winner)
-            width = 2.6 if ids[k] == self.scores.winner else 2.0 if special else 1.1
+            width = 2.6 if ids[k] == self.scores.winner else 2.0 if special else 1.0
             if not special:
                 color.setAlpha(190)
-            draw_lines(painter, lines, dense, QPen(color, width))
+            draw_lines(painter, lines, dense, color, width)
             if special and lines:
                 self._paint_label(painter, ids[k], lines[-1][-1], plot, color, ink)
 

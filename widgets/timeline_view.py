@@ -18,6 +18,7 @@ from widgets.timeline_gestures import BoundaryGrab, Grab, ThresholdGrab, Thresho
 from widgets.timeline_ink import Ink
 from widgets.timeline_lanes import GUTTER, Lane
 from widgets.timeline_paint import Overlay, paint_overlay, paint_static
+from widgets.timeline_task_lanes import CandidateLane
 
 RULER = 22
 """Pixels of the axis on top."""
@@ -95,7 +96,10 @@ class TimelineView(QWidget):
         """Highlight a candidate's curves; -1 for none."""
         if candidate != self._content.selected:
             self._content = replace(self._content, selected=candidate)
-            self._rebuild()
+            for lane in self._lanes:
+                if isinstance(lane, CandidateLane):
+                    lane.selected = candidate
+            self._show(self._axis)
 
     def set_truth(self, spans: Sequence[tuple[int, int]]) -> None:
         """Show true contact spans [start, end) in frames; empty hides the lane."""

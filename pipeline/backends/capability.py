@@ -173,7 +173,9 @@ class Tracker(Backend, Protocol):
 class Geometry(Backend, Protocol):
     """Gives depth per frame, from which points are lifted to 3D."""
 
-    def depth(self, frame: int, image: FrameAt, recorded: Callable[[int], F32 | None]) -> F32 | None:
+    def depth(
+        self, frame: int, image: FrameAt, recorded: Callable[[int], F32 | None]
+    ) -> F32 | None:
         """Return (H, W) float32 metres along the optical axis, 0 = unknown; None if there is none.
 
         Args:

@@ -100,7 +100,7 @@ def coverage_at(
     curve = risk_coverage_curve(scores, correct)
     if not len(correct):
         return float("nan")
-    # 9 of 10 is 0.90, although 1 - 0.1 is a little less.
+    # 1 - 0.9 is a little less than 0.1 in floating point.
     good = 1.0 - curve.risk >= accuracy - _ROUNDING
     return float(curve.coverage[good].max()) if good.any() else 0.0
 

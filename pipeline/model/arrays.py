@@ -27,10 +27,11 @@ def expect_shape(name: str, array: Array, shape: tuple[int | None, ...]) -> None
 
 def pack_masks(masks: Bool) -> U8:
     """Pack boolean masks (N, H, W) to bits, (N, ceil(H*W/8)) uint8."""
-    return np.packbits(masks.reshape(len(masks), -1), axis=1)
+    count, height, width = masks.shape
+    return np.packbits(masks.reshape(count, height * width), axis=1)
 
 
 def unpack_masks(packed: U8, height: int, width: int) -> Bool:
     """Undo `pack_masks`: (N, H, W) bool."""
     flat = np.unpackbits(packed, axis=1, count=height * width)
-    return flat.reshape(len(packed), height, width).astype(np.bool_)
+    return flat.astype(np.bool_).reshape(len(packed), height, width)

@@ -317,7 +317,8 @@ class ReviewStore:
             try:
                 self._connect()
             except DataError as error:
-                if not self._place.beside or error.code != "store_not_writable":
+                # a file that is there is only busy: never begin a second one beside it
+                if not self._place.beside or self.location.exists():
                     raise
                 logger.warning("%s", error)
                 parent = self._dataset.parent

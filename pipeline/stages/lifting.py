@@ -72,7 +72,7 @@ class LiftingStage(Stage[LiftingOptions, LiftingResult]):
         context.progress(1.0, "lifting done")
         if found == 0:
             return _without(tracks, intrinsics)
-        problems = ()
+        problems: tuple[Problem, ...] = ()
         if found < len(tracks.frames):
             problems = (
                 Problem(

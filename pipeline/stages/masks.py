@@ -56,7 +56,7 @@ class MasksStage(Stage[MasksOptions, MasksResult]):
         for k, mask in enumerate(found.masks):
             if mask.any():
                 colors[k] = np.median(lab[mask], axis=0)
-        problems = ()
+        problems: tuple[Problem, ...] = ()
         if found.collapsed:
             which = ", ".join(str(k) for k in found.collapsed)
             problems = (

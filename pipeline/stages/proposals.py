@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import ClassVar
 
 import numpy as np
@@ -40,7 +41,7 @@ class ProposalsOptions:
     )
     detector_threshold: float = option(
         0.05,
-        "Boxes of lower confidence are dropped. Very low: the detector proposes, the scores choose.",
+        "Boxes of lower confidence are dropped. Very low: the detector only proposes.",
         low=0.0,
         high=1.0,
         source="SPARC, table of hyperparameters",
@@ -71,7 +72,7 @@ class ProposalsStage(Stage[ProposalsOptions, ProposalsResult]):
     title: ClassVar[str] = "Proposals"
     version: ClassVar[int] = 1
     scope: ClassVar[Scope] = Scope.SUBTASK
-    inputs: ClassVar[tuple[str, ...]] = ("phases", "subtasks")
+    inputs: ClassVar[tuple[str, ...]] = ("subtasks",)
     options_type: ClassVar[type] = ProposalsOptions
     result_type: ClassVar[type] = ProposalsResult
 
@@ -115,8 +116,12 @@ class ProposalsStage(Stage[ProposalsOptions, ProposalsResult]):
         fixes = tuple(e for e in edits if isinstance(e, FixBox))
         size = (image.shape[1], image.shape[0])
         candidates = _with_edits(
-            _proposals(found, keyframe, subtask.object_name), drawn, fixes, keyframe,
-            subtask.object_name, size,
+            _proposals(found, keyframe, subtask.object_name),
+            drawn,
+            fixes,
+            keyframe,
+            subtask.object_name,
+            size,
         )
         targets = self._targets(detector, subtask, options, edits, frame, size, context)
         context.progress(1.0, "proposals done")
@@ -217,7 +222,7 @@ def _moving_share(camera: str, frames: list[int], context: StageContext) -> floa
         picture = context.reader.frame(camera, index)
         gray = cv2.cvtColor(cv2.resize(picture, (96, 72)), cv2.COLOR_RGB2GRAY)
         small.append(cv2.GaussianBlur(gray, (5, 5), 0).astype(np.int16))
-    pairs = zip(small, small[1:], strict=False)
+    pairs = pairwise(small)
     return float(np.mean([np.mean(np.abs(a - b) > 14) for a, b in pairs])) if small[1:] else 0.0
 
 
@@ -288,9 +293,7 @@ def _inside(box: Box, size: tuple[int, int]) -> Box:
     )
 
 
-def _problems(
-    candidates: tuple[Proposal, ...], image: U8, keyframe: int
-) -> tuple[Problem, ...]:
+def _problems(candidates: tuple[Proposal, ...], image: U8, keyframe: int) -> tuple[Problem, ...]:
     if candidates:
         return ()
     dark = " The picture is almost uniform." if float(image.std()) < 4.0 else ""

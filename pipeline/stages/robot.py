@@ -116,9 +116,7 @@ def gripper_reference(region: RobotRegion) -> tuple[F32, I32]:
     return reference, chosen
 
 
-def joint_speeds(
-    demonstration: Demonstration, arm: str, frames: I32
-) -> tuple[F32, F32, F32]:
+def joint_speeds(demonstration: Demonstration, arm: str, frames: I32) -> tuple[F32, F32, F32]:
     """Speeds of the active arm, of the other arms and of the active gripper between frames.
 
     Channels belong to an arm by `left` or `right` in their names; without such names all do.
@@ -131,9 +129,9 @@ def joint_speeds(
     if values.shape[1] == 0:
         values, names = demonstration.action, demonstration.action_names
     usable = [i for i in range(values.shape[1]) if np.isfinite(values[:, i]).all()]
-    fingers = {
-        i for g in demonstration.grippers if g.signal == "state" for i in g.indices
-    } | {i for i, n in enumerate(names) if "gripper" in n.lower() or "hand" in n.lower()}
+    fingers = {i for g in demonstration.grippers if g.signal == "state" for i in g.indices} | {
+        i for i, n in enumerate(names) if "gripper" in n.lower() or "hand" in n.lower()
+    }
     side = arm.lower() if arm.lower() in ("left", "right") else ""
     rival = {"left": "right", "right": "left"}.get(side, "")
     named = [i for i in usable if "left" in names[i].lower() or "right" in names[i].lower()]

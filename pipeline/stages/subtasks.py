@@ -15,11 +15,11 @@ from pipeline.backends.language.clauses import Clause, Instruction
 from pipeline.backends.language.phrases import colors_of
 from pipeline.backends.language.rules import RulesLanguage
 from pipeline.backends.language.sentences import sentence, tidied
-from pipeline.backends.language.vocabulary import singular
+from pipeline.backends.language.vocabulary import singular, vocabulary
 from pipeline.model.demonstration import Demonstration
 from pipeline.model.edits import Edit, Rename
 from pipeline.model.options import option
-from pipeline.model.phases import Phase, PhasesResult
+from pipeline.model.phases import Phase, PhaseName, PhasesResult
 from pipeline.model.problem import Problem, Severity
 from pipeline.model.subtask import ActionType, Subtask, SubtasksResult
 from pipeline.stages.stage import Scope, Stage, StageContext, StageInputs
@@ -44,6 +44,11 @@ class SubtasksOptions:
         unit="s",
         low=0.0,
         high=10.0,
+    )
+    drop_unreleased: bool = option(
+        True,
+        "Leave out a last grasp that never opens again if there are more grasps than actions and "
+        "the last action puts something down: hands often close to rest at the end.",
     )
 
 
@@ -92,6 +97,14 @@ def _by_cycle(
     cycles: Sequence[Cycle],
     options: SubtasksOptions,
 ) -> tuple[tuple[Subtask, ...], list[Problem]]:
+    problems = []
+    if options.drop_unreleased and _rests_at_end(parsed, cycles):
+        cycles = cycles[:-1]
+        message = (
+            "The last grasp never opens again, so it puts nothing down: it is left out. "
+            "Check the phases at the end."
+        )
+        problems.append(Problem("subtask_count", message))
     clips = _clips(cycles, demonstration.length, round(options.widen_s * demonstration.fps))
     if not parsed.clauses:
         return tuple(
@@ -106,11 +119,23 @@ def _by_cycle(
         if len(clauses) == 1 and clauses[0].count != 1 and repeated.count(indices[0]) > 1:
             clauses = [_one_of(clauses[0])]
         subtasks.append(_subtask(k, cycle.arm, parsed, clauses, cycle.phases, clips[k]))
-    problems = []
     if not alignment.even:
-        wanted = sum(max(c.count, 1) for c in parsed.clauses)
-        problems.append(_count_problem(wanted, len(cycles)))
+        problems.append(_count_problem(_wanted(parsed), len(cycles)))
     return tuple(subtasks), problems
+
+
+def _wanted(parsed: Instruction) -> int:
+    return sum(max(c.count, 1) for c in parsed.clauses)
+
+
+def _rests_at_end(parsed: Instruction, cycles: Sequence[Cycle]) -> bool:
+    """Whether the last cycle is one too many and cannot be the last action."""
+    if len(cycles) < 2 or not parsed.clauses or len(cycles) <= _wanted(parsed):
+        return False
+    if any(c.count == 0 for c in parsed.clauses) or not parsed.clauses[-1].target_name:
+        return False
+    places = vocabulary().verb(parsed.clauses[-1].verb).role == "place"
+    return places and all(p.name is not PhaseName.RELEASE for p in cycles[-1].phases)
 
 
 def _count_problem(wanted: int, found: int) -> Problem:

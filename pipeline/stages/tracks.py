@@ -101,7 +101,7 @@ class TracksStage(Stage[TracksOptions, TracksResult]):
             kept=share >= options.min_visible_share,
             boxes=tracked.boxes,
             backend=tracker.name,
-            problems=_problems(frames, tracked.visible, tracked.points),
+            problems=_problems(frames),
         )
 
 
@@ -140,7 +140,9 @@ def sample_points(image: U8, masks: Bool, fewest: int, most: int) -> tuple[F32, 
             continue
         gap = max(2.0, 0.6 * float(np.sqrt(area / most)))
         corners = cv2.goodFeaturesToTrack(gray, most * 2 // 3, 0.02, gap, mask=inner, blockSize=5)
-        own = np.zeros((0, 2), np.float32) if corners is None else corners[:, 0]
+        own = np.zeros((0, 2), np.float32)
+        if corners is not None:
+            own = np.asarray(corners[:, 0], np.float32)
         wanted = min(most, max(fewest, len(own) + most // 3)) - len(own)
         own = np.concatenate([own, _grid(np.asarray(inner > 0), wanted, own)])
         points.append(own.astype(np.float32))
@@ -165,26 +167,13 @@ def _grid(mask: Bool, wanted: int, taken: F32) -> F32:
     return spots[np.unique(pick)] if len(spots) else spots
 
 
-def _problems(frames: I32, visible: Bool, points: F32) -> tuple[Problem, ...]:
+def _problems(frames: I32) -> tuple[Problem, ...]:
     if len(frames) < 4:
         return (
             Problem(
                 "short_clip",
                 f"The clip has only {len(frames)} tracked frames, too few to compare motion in and "
                 "outside of the interaction.",
-            ),
-        )
-    if visible.shape[1] < 20:
-        return ()
-    both = visible[1:] & visible[:-1]
-    moved = np.linalg.norm(np.diff(points, axis=0), axis=2)
-    typical = [float(np.median(m[b])) for m, b in zip(moved, both, strict=True) if b.sum() > 10]
-    if len(typical) >= 3 and float(np.mean(np.array(typical) > 2.0)) > 0.5:
-        return (
-            Problem(
-                "camera_moves",
-                "Most points of all candidates move in most frames: the camera may move, and "
-                "motion then says little about which object was handled.",
             ),
         )
     return ()

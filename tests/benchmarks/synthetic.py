@@ -14,13 +14,15 @@ KEYFRAME = 60
 def make_overlays(
     width: int, height: int, candidates: int = 12, points: int = 500, frames: int = 60
 ) -> OverlayData:
-    """Wavy ellipses as masks and random walks that start inside them as tracks; every point always visible."""
+    """Wavy ellipses as masks, random walks that start inside them as tracks, always visible."""
     rng = np.random.default_rng(7)
     y, x = np.mgrid[:height, :width]
     masks, proposals = [], []
     for k in range(candidates):
-        cx, cy = rng.uniform(0.15, 0.85, 2) * (width, height)
-        rx, ry = rng.uniform(0.04, 0.1, 2) * (width, height)
+        # Things on a table: apart from each other, on a loose grid of four columns.
+        grid = np.array([k % 4 + 0.6, k // 4 % 3 + 0.6]) + rng.uniform(-0.1, 0.1, 2)
+        cx, cy = grid * (width, height) / (4.2, 3.2)
+        rx, ry = rng.uniform(0.03, 0.06, 2) * (width, height)
         wave = 1 + 0.1 * np.sin(6 * np.arctan2(y - cy, x - cx))
         mask = ((x - cx) / rx) ** 2 + ((y - cy) / ry) ** 2 < wave**2
         rows, columns = np.nonzero(mask)

@@ -35,6 +35,11 @@ def test_matching_rule(predicted: Box | None, expected: bool) -> None:
     assert is_match(predicted, TRUTH) is expected
 
 
+def test_iou_of_exactly_the_threshold_matches_without_containment() -> None:
+    assert is_match((0, 0, 7, 1), (3, 0, 10, 1))
+    assert not is_match((0, 0, 7, 1), (3.1, 0, 10.1, 1))
+
+
 def test_thresholds_are_options() -> None:
     assert not is_match((0, 0, 10, 4), TRUTH, MatchOptions(iou_match=0.5, containment_iou=0.45))
     assert is_match((0, -1.1, 10, 4), TRUTH, MatchOptions(containment_fraction=0.7))

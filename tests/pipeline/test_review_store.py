@@ -66,7 +66,7 @@ def test_edits_survive_closing(dataset: Path) -> None:
     again = ReviewStore.open(dataset)
     assert again.edits(3) == (_rename("mug"), _rename("pot", subtask=1))
     assert again.edits(4) == (_rename("lid"),)
-    assert [e.edit for e in again.history(3)][0] == _rename("cup")  # nothing is overwritten
+    assert again.history(3)[0].edit == _rename("cup")  # nothing is overwritten
     assert str(dataset) not in "".join(map(str, again.history(3)))
     again.close()
 
@@ -252,13 +252,16 @@ def test_a_killed_process_loses_nothing_it_reported(dataset: Path) -> None:
 def test_a_folder_that_cannot_be_written_falls_back_to_the_user(
     dataset: Path, tmp_path: Path
 ) -> None:
-    sidecar(dataset).parent.write_text("in the way")
     store = ReviewStore.open(dataset)
+    sidecar(dataset).parent.write_text("in the way")  # noticed only when it is written to
     store.append(0, _rename("cup"))
     assert store.location.is_relative_to(tmp_path / "user")
     assert "bottles-" in str(store.location)
     assert "cannot be written" in store.reason
     store.close()
+    elsewhere = dataset.with_name("cups")
+    sidecar(elsewhere).parent.write_text("in the way")
+    assert "is no folder" in ReviewStore.open(elsewhere).reason
     # it stays there even if the folder becomes writable later
     sidecar(dataset).parent.unlink()
     again = ReviewStore.open(dataset)

@@ -105,6 +105,8 @@ def test_nine_of_ten_is_ninety_percent() -> None:
     correct = [True] * 9 + [False]
     assert coverage_at([0.5] * 10, correct, 0.9) == 1.0
     assert coverage_at([0.5] * 20, [True] * 19 + [False], 0.95) == 1.0
+    # 1 - 0.9 is a little less than 0.1 in floating point.
+    assert coverage_at([0.5] * 10, [False] * 9 + [True], 0.1) == 1.0
 
 
 def test_items_without_score_are_never_kept_and_come_last() -> None:

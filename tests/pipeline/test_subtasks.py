@@ -229,6 +229,19 @@ def test_a_name_for_a_missing_subtask_waits() -> None:
     assert _codes(result) == ["edit_not_applicable"]
 
 
+def test_a_hand_that_closes_to_rest_puts_nothing_down() -> None:
+    cycles = [*_cycle("arm", 0, 0), *_cycle("arm", 1, 80)[:2]]
+    put = _run("put the cup on the plate", _phases(("arm", cycles)))
+    assert len(put.subtasks) == 1
+    assert _codes(put) == ["subtask_count"]
+    pick = _run("pick up the cup", _phases(("arm", cycles)))  # may well hold it to the end
+    assert len(pick.subtasks) == 2
+    assert _codes(pick) == ["subtask_count"]
+    two = _run("put the cup on the plate and the fork on the tray", _phases(("arm", cycles)))
+    assert [t.object_name for t in two.subtasks] == ["cup", "fork"]
+    assert two.problems == ()
+
+
 def test_cancel() -> None:
     context = StageContext(_NoFrames(), lambda share, what: None, lambda: True)
     inputs = StageInputs({"phases": _phases()}, -1)

@@ -130,8 +130,9 @@ def measure(region: Region, picture: Picture) -> Appearance:
     contrast = isolated = 0.0
     if ring.any():
         apart = np.abs(np.median(lab[mask], axis=0) - np.median(lab[ring], axis=0))
-        contrast = min(1.0, float(np.hypot(0.7 * apart[0], np.hypot(apart[1], apart[2])))
-                       / FULL_CONTRAST)
+        contrast = min(
+            1.0, float(np.hypot(0.7 * apart[0], np.hypot(apart[1], apart[2]))) / FULL_CONTRAST
+        )
         isolated = float((picture.surface[v0:v1, u0:u1][ring] < SURFACE_DISTANCE).mean())
     outline = float(picture.edges[v0:v1, u0:u1][rim].mean()) if rim.any() else 0.0
     border = (
@@ -150,7 +151,9 @@ def measure(region: Region, picture: Picture) -> Appearance:
     wide = max(0.0, float(np.log10(share_of_picture / 0.06)))
     tiny = max(0.0, float(np.log10(0.0025 / share_of_picture)))
     sized = float(np.clip(1.0 - wide - 0.9 * tiny, 0.0, 1.0))
-    apart = float(np.clip(picture.surface[v0:v1, u0:u1][mask].mean() / SURFACE_DISTANCE, 0.0, 1.0))
+    apart = 0.3 + 0.7 * float(
+        np.clip(picture.surface[v0:v1, u0:u1][mask].mean() / SURFACE_DISTANCE, 0.0, 1.0)
+    )
     thing = apart * (
         (0.3 * compact**2 + 0.25 * contrast + 0.25 * isolated + 0.2 * outline)
         * (1.0 - 0.8 * min(1.0, max(0.0, 2.5 * (cut - 0.1))))
@@ -162,6 +165,14 @@ def measure(region: Region, picture: Picture) -> Appearance:
     else:
         score = (0.6 * thing + 0.25 * shape * thing) * (0.5 + 0.5 * sized)
     return Appearance(
-        color, compact, contrast, outline, isolated, cut, shape, vacated, thing,
+        color,
+        compact,
+        contrast,
+        outline,
+        isolated,
+        cut,
+        shape,
+        vacated,
+        thing,
         float(np.clip(score, 0.0, 1.0)),
     )

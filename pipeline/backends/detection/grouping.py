@@ -114,7 +114,7 @@ def surface_difference(lab: F32, rgb: U8) -> F32:
         tint = SHADOW_TINT * np.abs(ratio / mean[:, None] - 1.0).max(axis=1)
         shaded = (mean > DARKEST_SHADOW) & (mean < 1.0)
         far = np.where(shaded, np.minimum(far, tint), far)
-    return far.reshape(height, width).astype(np.float32)
+    return np.asarray(far.reshape(height, width), dtype=np.float32)
 
 
 def _mode(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> F32:
@@ -135,9 +135,7 @@ def segment_graph(lab: F32, scale: float, min_size: int) -> I32:
     return np.asarray(labels, dtype=np.int32)
 
 
-def merged_regions(
-    labels: I32, lab: F32, min_area: int, max_area: int, tick: Tick
-) -> list[Region]:
+def merged_regions(labels: I32, lab: F32, min_area: int, max_area: int, tick: Tick) -> list[Region]:
     """Merge neighbouring segments bottom-up and give every region on the way.
 
     The next pair is the one with the smallest difference of mean colour, weighted by size so that
@@ -167,7 +165,7 @@ def merged_regions(
     def cost(i: int, j: int) -> float:
         difference = mean[i] - mean[j]
         far = float(np.sqrt(0.4 * difference[0] ** 2 + difference[1] ** 2 + difference[2] ** 2))
-        return far * (0.25 + (min(size[i], size[j]) / total) ** 0.25)
+        return far * float(0.25 + (min(size[i], size[j]) / total) ** 0.25)
 
     heap = [(cost(i, j), i, j) for i in range(count) for j in neighbours[i] if i < j]
     heapq.heapify(heap)
@@ -227,10 +225,10 @@ def change_map(image: U8, others: tuple[U8, ...]) -> F32:
         return np.full(image.shape[:2], np.inf, np.float32)
 
     def soft(rgb: U8) -> F32:
-        lab = cv2.cvtColor(rgb.astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB)
-        lab[..., 0] *= 0.6
+        lab = np.asarray(cv2.cvtColor(rgb.astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB))
+        lab = lab * np.array([0.6, 1.0, 1.0], np.float32)
         return np.asarray(cv2.GaussianBlur(lab, (5, 5), 0), dtype=np.float32)
 
     here = soft(image)
     apart = [np.linalg.norm(here - soft(other), axis=-1) for other in others]
-    return np.min(apart, axis=0).astype(np.float32)
+    return np.asarray(np.min(apart, axis=0), dtype=np.float32)

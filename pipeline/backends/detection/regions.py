@@ -61,7 +61,7 @@ class RegionDetector:
         if image.std() < 2.0:
             return ()
         progress(0.0, "looking for regions")
-        picture = _maps(image, request)
+        picture = _maps(image, request, progress)
         progress(0.2, "looking for regions")
         regions = _regions(image, picture, request, progress)
         scale = request.image.shape[1] / image.shape[1]
@@ -91,7 +91,7 @@ def _reduced(image: U8) -> U8:
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
-def _maps(image: U8, request: DetectionRequest) -> Picture:
+def _maps(image: U8, request: DetectionRequest, progress: Progress) -> Picture:
     import cv2
 
     lab = to_lab(np.asarray(cv2.bilateralFilter(image, 5, 20, 3), dtype=np.uint8))
@@ -107,7 +107,7 @@ def _maps(image: U8, request: DetectionRequest) -> Picture:
         vacated = change_map(image, later) > CHANGED
         if still:
             vacated &= change_map(image, still) < CHANGED
-    match: F32 = color_match(lab, request.colors)
+    match: F32 = color_match(lab, request.colors, lambda: progress(0.05, "colour words"))
     return Picture(
         lab=lab,
         match=match,

@@ -68,7 +68,7 @@ def geodesic(body: Bool) -> F32:
     cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
     square = np.ones((3, 3), np.uint8)
     for step in range(1, height + width):
-        grown = cv2.dilate(reached, cross if step % 2 else square) & inside
+        grown = np.asarray(cv2.dilate(reached, cross if step % 2 else square), np.uint8) & inside
         fresh = (grown > 0) & (reached == 0)
         if not fresh.any():
             break

@@ -14,55 +14,40 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from pipeline.backends.capability import Progress, RobotRegion, RobotRequest
 from pipeline.backends.robot.gripper_end import GRIPPER_POINTS, gripper_end
+from pipeline.backends.robot.working_clip import (
+    WorkingClip,
+    background_plate,
+    differs_from,
+    is_shadow,
+    read_clip,
+)
 from pipeline.model.arrays import F32, U8, Bool
 from pipeline.model.problem import Problem
 
-WORKING_WIDTH = 320
-MOVING = 0.7
-"""Pixels per tracked step, at the working width, from which a pixel moves."""
-DIFFERS = 12.0
-"""CIELAB difference (lightness times 0.6) from which a pixel is not the background plate."""
 SMALLEST_SHARE = 0.0015
 """A robot smaller than this share of the picture in all approach frames is no finding."""
-REST = 0.5
-"""Pixels per tracked step under which a candidate rests."""
+REST = 0.3
+"""Speed, as a share of the pace of what moves, under which a candidate rests."""
 REST_SHARE = 0.4
+EARLY_PATH = 0.4
+"""Share of the joints' path in the approach in which the robot's colours are learnt best."""
+LATE_WEIGHT = 0.1
 JOINTS_MOVE = 0.15
 """Joint speed, as a share of fast, from which the arm moves."""
 SURE_COLOR = 0.8
 """Posterior from which a pixel that looks like a shadow is robot all the same."""
 ROBOT_COLOR = 0.55
 """Posterior from which a colour is the robot's."""
-PLATE_FRAMES = 60
+ISLAND = 0.3
+"""A part that does not leave the picture must be this share of the robot's usual area."""
 LARGEST_GAP = 8
 """Largest radius around a candidate's point that it covers, pixels at the working width."""
 CAMERA_MOVES = 0.5
 """Share of the steps with a moving median flow from which the camera counts as moving."""
-
-
-@dataclass
-class _Clip:
-    """The clip at working size.
-
-    Attributes:
-        rgb: (F, h, w, 3) uint8.
-        lab: (F, h, w, 3) uint8, OpenCV's 8-bit CIELAB.
-        moving: (F, h, w) bool.
-        drift: (F,) float32, median flow of the whole picture in pixels.
-        size: Height and width of the original.
-    """
-
-    rgb: U8
-    lab: U8
-    moving: Bool
-    drift: F32
-    size: tuple[int, int]
 
 
 class ProprioceptionFlow:
@@ -78,7 +63,7 @@ class ProprioceptionFlow:
     def find(self, request: RobotRequest, progress: Progress) -> RobotRegion:
         """Return masks and gripper points per frame; see `RobotRequest` for units."""
         count = len(request.frames)
-        clip = _read(request, progress)
+        clip = read_clip(request, progress)
         height, width = clip.size
         problems: list[Problem] = []
         if len(request.speed) == 0:
@@ -89,12 +74,15 @@ class ProprioceptionFlow:
                     "optical flow alone.",
                 )
             )
-        if count >= 4 and float((clip.drift[1:] > 1.0).mean()) > CAMERA_MOVES:
+        if (
+            count >= 4
+            and float((np.linalg.norm(clip.drift[1:], axis=1) > 1.0).mean()) > CAMERA_MOVES
+        ):
             problems.append(
                 Problem(
                     "camera_moves",
-                    "Most of the picture moves in most frames: the camera may move, and motion then "
-                    "says little about which object was handled.",
+                    "Most of the picture moves in most frames: the camera may move, and motion "
+                    "then says little about which object was handled.",
                 )
             )
         masks = self._masks(request, clip, progress)
@@ -107,8 +95,9 @@ class ProprioceptionFlow:
 
         for i in range(count):
             progress(0.85 + 0.15 * i / count, "gripper")
-            full = cv2.resize(masks[i].astype(np.uint8), (width, height),
-                              interpolation=cv2.INTER_NEAREST)
+            full = cv2.resize(
+                masks[i].astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST
+            )
             packed[i] = np.packbits(full.reshape(-1))
             end = gripper_end(masks[i])
             if end is not None:
@@ -126,21 +115,21 @@ class ProprioceptionFlow:
             )
         return RobotRegion(height, width, packed, points, visible, scale, tuple(problems))
 
-    def _masks(self, request: RobotRequest, clip: _Clip, progress: Progress) -> Bool:
+    def _masks(self, request: RobotRequest, clip: WorkingClip, progress: Progress) -> Bool:
         """(F, h, w) bool robot masks at working size."""
         count = len(clip.rgb)
         shape = clip.rgb.shape[:3]
         if count < 2:
             return np.zeros(shape, np.bool_)
-        plate = _plate(clip.lab, progress)
-        plate_rgb = _plate(clip.rgb, progress)
+        plate = background_plate(clip.lab, progress)
+        plate_rgb = background_plate(clip.rgb, progress)
         approach = request.approach if request.approach.any() else np.ones(count, np.bool_)
-        resting = _resting(request, approach) if request.approach.any() else []
+        resting = _resting(request, clip, approach) if request.approach.any() else []
         differs, shadow = np.zeros(shape, np.bool_), np.zeros(shape, np.bool_)
         for i in range(count):
             progress(0.55 + 0.1 * i / count, "robot against background")
-            differs[i] = _differs(clip.lab[i], plate)
-            shadow[i] = _shadow(clip.rgb[i], plate_rgb)
+            differs[i] = differs_from(clip.lab[i], plate)
+            shadow[i] = is_shadow(clip.rgb[i], plate_rgb)
         covers = [_cover(request, i, resting, clip) for i in range(count)]
         model = _color_model(request, clip, differs & ~shadow, approach, covers, progress)
         other = _other_arm(request, clip, differs & ~shadow)
@@ -150,77 +139,14 @@ class ProprioceptionFlow:
             masks[i] = _region(
                 clip.lab[i], clip.moving[i], differs[i], shadow[i], covers[i] | other, model
             )
-        return masks
+        return _plausible(masks)
 
 
-def _read(request: RobotRequest, progress: Progress) -> _Clip:
-    import cv2
-
-    count = len(request.frames)
-    if count == 0:
-        empty = np.zeros((0, 1, 1, 3), np.uint8)
-        return _Clip(empty, empty, np.zeros((0, 1, 1), np.bool_), np.zeros(0, np.float32), (1, 1))
-    flow_of = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-    rgb: list[U8] = []
-    gray: list[U8] = []
-    moving: list[Bool] = []
-    drift = np.zeros(count, np.float32)
-    size = (1, 1)
-    for i, frame in enumerate(request.frames):
-        progress(0.5 * i / count, "robot motion")
-        full = request.frame_at(int(frame))
-        size = (full.shape[0], full.shape[1])
-        share = min(1.0, WORKING_WIDTH / size[1])
-        small = cv2.resize(
-            full, (max(8, round(size[1] * share)), max(8, round(size[0] * share))),
-            interpolation=cv2.INTER_AREA,
-        )
-        rgb.append(np.asarray(small, dtype=np.uint8))
-        gray.append(np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), dtype=np.uint8))
-        moving.append(np.zeros(small.shape[:2], np.bool_))
-        if i:
-            flow = flow_of.calc(gray[i], gray[i - 1], None)  # type: ignore[call-overload]
-            speed = np.hypot(flow[..., 0], flow[..., 1])
-            drift[i] = float(np.median(speed))
-            changed = cv2.absdiff(cv2.blur(gray[i], (3, 3)), cv2.blur(gray[i - 1], (3, 3))) > 4
-            thick = cv2.dilate(changed.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
-            moving[i] = (speed > MOVING) & thick
-    if count > 1:
-        moving[0] = moving[1].copy()
-    stack = np.stack(rgb)
-    lab = np.stack([cv2.cvtColor(cv2.blur(f, (3, 3)), cv2.COLOR_RGB2LAB) for f in rgb])
-    return _Clip(stack, lab, np.stack(moving), drift, size)
-
-
-def _plate(pictures: U8, progress: Progress) -> U8:
-    """Median over (at most `PLATE_FRAMES` of) the pictures (F, h, w, 3)."""
-    pick = np.unique(np.linspace(0, len(pictures) - 1, PLATE_FRAMES).astype(np.int64))
-    chosen = pictures[pick]
-    rows = []
-    for y in range(0, chosen.shape[1], 24):
-        progress(0.52, "background plate")
-        rows.append(np.partition(chosen[:, y : y + 24], len(pick) // 2, axis=0)[len(pick) // 2])
-    return np.concatenate(rows)
-
-
-def _differs(lab: U8, plate: U8) -> Bool:
-    apart = lab.astype(np.float32) - plate.astype(np.float32)
-    apart[..., 0] *= 0.6 * 100.0 / 255.0
-    return np.asarray(np.einsum("...c,...c->...", apart, apart) > DIFFERS**2, dtype=np.bool_)
-
-
-def _shadow(rgb: U8, plate: U8) -> Bool:
-    """Pixels that are the plate, darkened alike in all channels."""
-    ratio = (rgb.astype(np.float32) + 4.0) / (plate.astype(np.float32) + 4.0)
-    low, high = ratio.min(axis=-1), ratio.max(axis=-1)
-    return np.asarray((low > 0.3) & (high < 0.97) & (high - low < 0.1 + 0.05 * high))
-
-
-def _resting(request: RobotRequest, approach: Bool) -> list[int]:
+def _resting(request: RobotRequest, clip: WorkingClip, approach: Bool) -> list[int]:
     """Candidates that rest while the robot approaches.
 
-    Only steps in which the joints move count; a candidate may be pushed in the last of them, so
-    one that rests in `REST_SHARE` of them rests.
+    Only steps in which the joints move count. The robot keeps the pace of what moves in all of
+    them; an object may be pushed in the last ones, so one that lags in `REST_SHARE` of them rests.
     """
     steps = approach[1:].copy()
     if len(request.speed):
@@ -233,16 +159,20 @@ def _resting(request: RobotRequest, approach: Bool) -> list[int]:
         if len(own) == 0 or len(rows) == 0:
             continue
         both = request.visible[rows][:, own] & request.visible[rows + 1][:, own]
-        moved = np.linalg.norm(
-            request.points[rows + 1][:, own] - request.points[rows][:, own], axis=2
-        )
-        typical = [float(np.median(m[v])) for m, v in zip(moved, both, strict=True) if v.any()]
-        if typical and float(np.quantile(typical, REST_SHARE)) < REST:
+        steps_of = request.points[rows + 1][:, own] - request.points[rows][:, own]
+        camera = -clip.drift[rows + 1][:, None] * (clip.size[1] / clip.rgb.shape[2])
+        moved = np.linalg.norm(steps_of - camera, axis=2)
+        pace = [
+            float(np.median(m[v])) / max(float(clip.pace[row + 1]), 1.0)
+            for m, v, row in zip(moved, both, rows, strict=True)
+            if v.any()
+        ]
+        if pace and float(np.quantile(pace, REST_SHARE)) < REST:
             resting.append(k)
     return resting
 
 
-def _cover(request: RobotRequest, row: int, resting: list[int], clip: _Clip) -> Bool:
+def _cover(request: RobotRequest, row: int, resting: list[int], clip: WorkingClip) -> Bool:
     """Pixels covered by what rested in the approach: around its visible points, (h, w) bool."""
     import cv2
 
@@ -272,7 +202,7 @@ def _gap(points: F32) -> int:
 
 def _color_model(
     request: RobotRequest,
-    clip: _Clip,
+    clip: WorkingClip,
     differs: Bool,
     approach: Bool,
     covers: list[Bool],
@@ -286,18 +216,21 @@ def _color_model(
     if len(request.speed):
         own, rival = request.speed, request.other_speed
         weight = 0.1 + own * own / np.maximum(own + rival, 1e-3)
+        path = np.cumsum(np.where(approach, own, 0.0))
+        weight = np.where(path <= EARLY_PATH * path[-1], weight, LATE_WEIGHT * weight)
     for i in np.flatnonzero(approach):
         progress(0.66, "robot colours")
         cells = (clip.lab[i] >> 4).reshape(-1, 3)
         sure = (clip.moving[i] & differs[i] & ~covers[i]).reshape(-1)
         still = ~(
-            cv2.dilate((clip.moving[i] | differs[i]).astype(np.uint8), np.ones((7, 7), np.uint8)) > 0
+            cv2.dilate((clip.moving[i] | differs[i]).astype(np.uint8), np.ones((7, 7), np.uint8))
+            > 0
         ).reshape(-1)
         np.add.at(robot, tuple(cells[sure].T), weight[i])
         np.add.at(rest, tuple(cells[still].T), 1.0)
-    robot = _smoothed(robot / max(robot.sum(), 1e-9))
-    rest = _smoothed(rest / max(rest.sum(), 1e-9))
-    return (robot / np.maximum(robot + rest, 1e-7)).astype(np.float32)
+    likely = _smoothed(robot / max(robot.sum(), 1e-9))
+    unlikely = _smoothed(rest / max(rest.sum(), 1e-9))
+    return np.asarray(likely / np.maximum(likely + unlikely, 1e-7), dtype=np.float32)
 
 
 def _smoothed(cells: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> F32:
@@ -309,7 +242,7 @@ def _smoothed(cells: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> F32:
     return np.asarray(cells, dtype=np.float32)
 
 
-def _other_arm(request: RobotRequest, clip: _Clip, differs: Bool) -> Bool:
+def _other_arm(request: RobotRequest, clip: WorkingClip, differs: Bool) -> Bool:
     """Places that belong to another arm: what moves there moves with the other's joints."""
     import cv2
 
@@ -322,13 +255,12 @@ def _other_arm(request: RobotRequest, clip: _Clip, differs: Bool) -> Bool:
     moved = (clip.moving & differs).astype(np.float32)
     mine = np.tensordot(own.astype(np.float32) ** 2, moved, axes=1)
     theirs = np.tensordot(rival.astype(np.float32) ** 2, moved, axes=1)
-    mine, theirs = (cv2.GaussianBlur(m, (0, 0), shape[1] / 40) for m in (mine, theirs))
-    return np.asarray(theirs > 1.2 * mine + 1e-4, dtype=np.bool_)
+    soft_mine = cv2.GaussianBlur(mine, (0, 0), shape[1] / 40)
+    soft_theirs = cv2.GaussianBlur(theirs, (0, 0), shape[1] / 40)
+    return np.asarray(soft_theirs > 1.2 * soft_mine + 1e-4, dtype=np.bool_)
 
 
-def _region(
-    lab: U8, moving: Bool, differs: Bool, shadow: Bool, cover: Bool, model: F32
-) -> Bool:
+def _region(lab: U8, moving: Bool, differs: Bool, shadow: Bool, cover: Bool, model: F32) -> Bool:
     """Robot mask (h, w) of one frame; `cover` is what is taken by others."""
     import cv2
 
@@ -349,3 +281,23 @@ def _region(
     seeded = np.bincount(labels[seeds8 > 0], minlength=count)[1:]
     keep = (areas >= max(0.12 * areas.max(), 0.0004 * labels.size)) & (seeded > 0.2 * areas)
     return np.asarray(np.isin(labels, 1 + np.flatnonzero(keep)) & ~cover)
+
+
+def _plausible(masks: Bool) -> Bool:
+    """Drop small islands: an arm reaches into the picture, or it is large. (F, h, w) bool."""
+    import cv2
+
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9))
+    usual = float(np.percentile(masks.sum(axis=(1, 2)), 90))
+    kept = np.zeros_like(masks)
+    for i, mask in enumerate(masks):
+        joined = cv2.dilate(mask.astype(np.uint8), kernel)
+        count, labels = cv2.connectedComponents(joined, connectivity=8)
+        inside = np.where(mask, labels, 0)
+        areas = np.bincount(inside.ravel(), minlength=count)
+        rim = np.concatenate([inside[0], inside[-1], inside[:, 0], inside[:, -1]])
+        leaves = np.bincount(rim, minlength=count) > 0
+        fine = (areas >= ISLAND * usual) | (leaves & (areas >= 0.1 * ISLAND * usual))
+        fine[0] = False
+        kept[i] = fine[inside]
+    return kept

@@ -90,8 +90,10 @@ def _grabcut(image: U8, box: tuple[int, int, int, int]) -> Bool | None:
         return None
     cv2.setRNGSeed(0)  # GrabCut clusters with k-means
     try:
-        cv2.grabCut(small, labels, None, np.zeros((1, 65)), np.zeros((1, 65)), ROUNDS,
-                    cv2.GC_INIT_WITH_MASK)
+        background, foreground = np.zeros((1, 65)), np.zeros((1, 65))
+        cv2.grabCut(
+            small, labels, (0, 0, 1, 1), background, foreground, ROUNDS, cv2.GC_INIT_WITH_MASK
+        )
     except cv2.error:
         return None
     found = ((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)).astype(np.uint8)[b0:b1, a0:a1]

@@ -16,27 +16,35 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from pipeline.backends.capability import FrameAt, PointTracks, Progress, TrackingRequest, no_boxes
-from pipeline.backends.tracking.templates import Template, cut_templates, find_again
+from pipeline.backends.tracking.similarity import (
+    FIT_ERROR,
+    MIN_SUPPORT,
+    chained,
+    fit_similarity,
+    scale_of,
+    transformed,
+)
+from pipeline.backends.tracking.templates import Template, cut_templates, find_again, search_picture
 from pipeline.model.arrays import F32, F64, I32, U8, Bool
 
 WINDOW = (21, 21)
 LEVELS = 3
 RETURN_ERROR = 1.5
 """A point must return within this many pixels after forward and backward flow."""
-FIT_ERROR = 3.0
-"""Pixels a point may differ from the candidate's transform."""
-COLOR_ERROR = 16.0
-"""CIELAB difference (lightness halved) up to which a point still shows its own colour."""
-MIN_SUPPORT = 4
-HELD_SHARE = 0.3
+SHADES = ((1.0, 15.0), (0.88, 11.0), (0.77, 11.0))
+"""Cube roots of the darkening by a shadow, with the CIELAB difference (lightness halved) up to
+which a point still shows its own colour."""
+HELD_SHARE = 0.2
 """Share of points that must keep their colour, else the candidate is hidden."""
-MAX_SCALE_STEP = 1.12
-SEARCH_AFTER = 2
-"""Steps a candidate is hidden before it is searched."""
+BACK_SHARE = 0.6
+"""Share of points that must show their colour where a hidden candidate was."""
+FOUND_SHARE = 0.45
+"""The same where a search found it."""
 
 
 @dataclass
@@ -45,7 +53,12 @@ class _View:
 
     rgb: U8
     gray: U8
-    lab: F32
+    lab: U8
+
+    @cached_property
+    def small(self) -> F32:
+        """Half-resolution picture for searches."""
+        return search_picture(self.rgb)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -58,7 +71,7 @@ def _view(rgb: U8) -> _View:
 
     gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
     lab8 = cv2.cvtColor(cv2.blur(rgb, (5, 5)), cv2.COLOR_RGB2LAB)
-    return _View(rgb, gray, lab8)
+    return _View(rgb, np.asarray(gray, np.uint8), np.asarray(lab8, np.uint8))
 
 
 def _sample(view: _View, points: F32) -> F32:
@@ -70,6 +83,7 @@ def _sample(view: _View, points: F32) -> F32:
     inside = (x >= 0) & (y >= 0) & (x < width) & (y < height)
     colors = np.full((len(points), 3), np.nan, np.float32)
     lab = view.lab[y[inside], x[inside]].astype(np.float32)
+    lab[:, 1:] -= 128.0
     lab[:, 0] *= 0.5 * 100.0 / 255.0
     colors[inside] = lab
     return colors
@@ -167,7 +181,8 @@ class _Walk:
         self.origin = request.points.astype(np.float32)
         self.candidate: I32 = request.candidate
         self.groups = [
-            np.flatnonzero(request.candidate == k) for k in range(len(request.masks))
+            np.flatnonzero(request.candidate == k).astype(np.int32)
+            for k in range(len(request.masks))
         ]
         self.color = _sample(start, self.origin)
         self.templates: list[Template | None] = cut_templates(start.rgb, request.masks)
@@ -189,7 +204,7 @@ class _Walk:
             if corners is None or state.hidden[k]:
                 continue
             moved = corners @ state.transform[k][:, :2].T + state.transform[k][:, 2]
-            centre, scale = moved.mean(axis=0), _scale_of(state.transform[k])
+            centre, scale = moved.mean(axis=0), scale_of(state.transform[k])
             half = (corners.max(axis=0) - corners.min(axis=0)) / 2 * scale
             boxes[k] = (*(centre - half), *(centre + half))
         return boxes
@@ -222,24 +237,29 @@ class _Walk:
             good = group[(returned & new_fits & state.seen)[group]]
             if len(good) < MIN_SUPPORT:
                 good = group[(returned & new_fits)[group]]
-            fit = _similarity(old[good], new[good])
-            moved = None if fit is None else _apply(fit, old[group])
+            fit = fit_similarity(old[good], new[good])
+            moved = None if fit is None else transformed(fit, old[group])
             held = 0.0
             if moved is not None:
                 fits = _fits(_sample(now, moved), self.color[group])
                 held = float(fits.mean())
             stayed = float(stay_fits[group].mean())
-            shift = 0.0 if moved is None else float(
-                np.median(np.linalg.norm(moved - old[group], axis=1))
+            shift = (
+                0.0
+                if moved is None
+                else float(np.median(np.linalg.norm(moved - old[group], axis=1)))
             )
-            if moved is not None and fit is not None and held >= HELD_SHARE and (
-                held >= stayed - 0.1 or shift < 0.5
+            if (
+                moved is not None
+                and fit is not None
+                and held >= HELD_SHARE
+                and (held >= stayed - 0.1 or shift < 0.5)
             ):
                 close = np.linalg.norm(new[group] - moved, axis=1) < FIT_ERROR
                 own = close & returned[group] & new_fits[group]
                 points[group] = np.where(own[:, None], new[group], moved)
                 seen[group] = fits
-                transforms[k] = _chain(fit, state.transform[k])
+                transforms[k] = chained(fit, state.transform[k])
             elif stayed >= HELD_SHARE:
                 seen[group] = stay_fits[group]
             else:
@@ -260,23 +280,23 @@ class _Walk:
         stay_fits: Bool,
     ) -> None:
         """A hidden candidate: it shows up again where it was, or it is searched."""
-        if float(stay_fits[group].mean()) >= 2 * HELD_SHARE:
+        if float(stay_fits[group].mean()) >= BACK_SHARE:
             hidden[k] = 0
             seen[group] = stay_fits[group]
             return
         hidden[k] += 1
         template = self.templates[k]
-        if template is None or hidden[k] <= SEARCH_AFTER or hidden[k] % 2:
+        if template is None or hidden[k] % 2 == 1:
             return
         centre = np.median(state.points[group], axis=0)
         reach = min(60.0 + 25.0 * hidden[k], 0.6 * max(now.size))
-        found = find_again(template, now.rgb, centre, reach)
+        found = find_again(template, now.small, centre, reach)
         if found is None:
             return
         transform = np.array([[1.0, 0.0, found[0]], [0.0, 1.0, found[1]]])
-        moved = _apply(transform, self.origin[group])
+        moved = transformed(transform, self.origin[group])
         fits = _fits(_sample(now, moved), self.color[group])
-        if float(fits.mean()) < 0.6:
+        if float(fits.mean()) < FOUND_SHARE:
             return
         hidden[k] = 0
         points[group], seen[group] = moved, fits
@@ -284,9 +304,17 @@ class _Walk:
 
 
 def _fits(colors: F32, own: F32) -> Bool:
+    """Whether points show their own colour, lit or in shadow: (N,) bool.
+
+    Darkening light by s scales L* + 16, a* and b* by the cube root of s.
+    """
+    black = np.array([8.0, 0.0, 0.0], np.float32)  # L* + 16 halved
+    fits = np.zeros(len(own), np.bool_)
     with np.errstate(invalid="ignore"):
-        apart = np.linalg.norm(colors - own, axis=1) < COLOR_ERROR
-    return np.asarray(apart, dtype=np.bool_)
+        for shade, tolerance in SHADES:
+            shaded = (own + black) * np.float32(shade) - black
+            fits |= np.linalg.norm(colors - shaded, axis=1) < tolerance
+    return fits
 
 
 def _inside(points: F32, size: tuple[int, int]) -> Bool:
@@ -301,38 +329,3 @@ def _box_corners(mask: Bool) -> F64 | None:
         return None
     x0, x1, y0, y1 = columns[0], columns[-1] + 1, rows[0], rows[-1] + 1
     return np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]], np.float64)
-
-
-def _similarity(old: F32, new: F32) -> F64 | None:
-    """Robust similarity transform (2, 3) between points (N, 2), or None."""
-    import cv2
-
-    if len(old) < MIN_SUPPORT:
-        return None
-    fit, inliers = cv2.estimateAffinePartial2D(
-        old, new, method=cv2.RANSAC, ransacReprojThreshold=FIT_ERROR, maxIters=200, confidence=0.98
-    )
-    if fit is None or int(inliers.sum()) < max(MIN_SUPPORT, 0.4 * len(old)):
-        shift = np.median(new - old, axis=0)
-        close = np.linalg.norm(new - old - shift, axis=1) < FIT_ERROR
-        if close.sum() < max(MIN_SUPPORT, 0.4 * len(old)):
-            return None
-        fit = np.array([[1.0, 0.0, shift[0]], [0.0, 1.0, shift[1]]])
-    scale = _scale_of(fit)
-    if not 1 / MAX_SCALE_STEP < scale < MAX_SCALE_STEP:
-        return None
-    return np.asarray(fit, dtype=np.float64)
-
-
-def _scale_of(transform: F64) -> float:
-    return float(np.sqrt(abs(np.linalg.det(transform[:, :2]))))
-
-
-def _apply(transform: F64, points: F32) -> F32:
-    return (points @ transform[:, :2].T + transform[:, 2]).astype(np.float32)
-
-
-def _chain(second: F64, first: F64) -> F64:
-    linear = second[:, :2] @ first[:, :2]
-    shift = second[:, :2] @ first[:, 2] + second[:, 2]
-    return np.column_stack([linear, shift])

@@ -11,9 +11,9 @@ from pipeline.model.arrays import F32, F64, U8, Bool
 SMALL = 0.5
 """Templates are compared at half resolution."""
 LARGEST_SIDE = 140
-"""Longest side of a template in pixels of the half-resolution picture; larger ones are not searched."""
-ALIKE = 0.12
-"""Largest normalised squared difference that counts as found."""
+"""Longest side of a template in half-resolution pixels; larger ones are not searched."""
+ALIKE = 0.36
+"""Largest mean squared difference that counts as found, over (30 of 255 per channel) squared."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def cut_templates(rgb: U8, masks: Bool) -> list[Template | None]:
     """Cut the candidates out of the keyframe; None for empty masks and very large ones."""
     import cv2
 
-    small = _small(rgb)
+    small = search_picture(rgb)
     templates: list[Template | None] = []
     for mask in masks:
         tiny = cv2.resize(
@@ -53,7 +53,8 @@ def cut_templates(rgb: U8, masks: Bool) -> list[Template | None]:
     return templates
 
 
-def _small(rgb: U8) -> F32:
+def search_picture(rgb: U8) -> F32:
+    """Half-resolution picture (h, w, 3) float32 in OpenCV's 8-bit CIELAB."""
     import cv2
 
     size = (round(rgb.shape[1] * SMALL), round(rgb.shape[0] * SMALL))
@@ -61,15 +62,22 @@ def _small(rgb: U8) -> F32:
     return lab.astype(np.float32)
 
 
-def find_again(template: Template, rgb: U8, near: F32, reach: float) -> tuple[float, float] | None:
+def find_again(
+    template: Template, small: F32, near: F32, reach: float
+) -> tuple[float, float] | None:
     """Search a template around `near` (x, y) within `reach` pixels.
+
+    Args:
+        template: What to find.
+        small: `search_picture` of the frame.
+        near: Where it was, full-resolution pixels.
+        reach: How far it may be, full-resolution pixels.
 
     Returns:
         Shift (dx, dy) in full-resolution pixels from the keyframe, or None if nothing is alike.
     """
     import cv2
 
-    small = _small(rgb)
     height, width = small.shape[:2]
     h, w = template.image.shape[:2]
     cx, cy = near[0] * SMALL, near[1] * SMALL
@@ -79,12 +87,10 @@ def find_again(template: Template, rgb: U8, near: F32, reach: float) -> tuple[fl
     if x1 - x0 <= w or y1 - y0 <= h:
         return None
     mask = np.repeat(template.mask[..., None], 3, axis=2)
-    scores = cv2.matchTemplate(
-        small[y0:y1, x0:x1], template.image, cv2.TM_SQDIFF, mask=mask
-    )
+    scores = cv2.matchTemplate(small[y0:y1, x0:x1], template.image, cv2.TM_SQDIFF, mask=mask)
     spread = float(mask.sum()) * 30.0**2  # 30 of 255 apart everywhere would score 1
-    best, _, place, _ = cv2.minMaxLoc(scores / spread)
-    if best > ALIKE * 3:
+    best, _, place, _ = cv2.minMaxLoc(np.asarray(scores, np.float32) / np.float32(spread))
+    if best > ALIKE:
         return None
     found = np.array([x0 + place[0] + w / 2, y0 + place[1] + h / 2]) / SMALL
     return float(found[0] - template.centre[0]), float(found[1] - template.centre[1])
