@@ -19,7 +19,6 @@ from app.action_handlers import ActionHandlers
 from app.actions import ACTIONS, ActionTable
 from app.banner import Banner
 from app.intents import Intents
-from app.key_guard import KeyGuard
 from app.session_control import SessionControl
 from app.status_line import StatusLine
 from app.views import Views
@@ -82,7 +81,6 @@ class MainWindow(QMainWindow):
         self.views = Views(self)
         self.intents = Intents(self)
         self.handlers = ActionHandlers(self)
-        self._guard = KeyGuard(self)
         control.said.connect(lambda text: self.statusBar().showMessage(text, 8000))
         control.failed.connect(self._banner.show_failure)
         control.bridge.changed.connect(self._on_changes)

@@ -63,7 +63,7 @@ class TailTable:
         shown = visible[:, :, None]
         candidate = tracks.candidate[kept]
         starts = np.flatnonzero(np.diff(candidate, prepend=-1)).tolist()
-        ends = [*starts[1:], len(candidate)]
+        ends = [*starts[1:], len(candidate)] if starts else []
         return cls(
             tracks.frames,
             np.ascontiguousarray(moved, np.float32),

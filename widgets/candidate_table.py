@@ -265,6 +265,8 @@ class CandidateTable(QWidget):
         header.setSectionResizeMode(Column.SCORE, QHeaderView.ResizeMode.Stretch)
         view.setSortingEnabled(True)
         view.sortByColumn(Column.RANK, Qt.SortOrder.AscendingOrder)
+        # Enter chooses here, although it accepts the caption elsewhere.
+        keep_keys(view, (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Up, Qt.Key.Key_Down))
         view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         view.customContextMenuRequested.connect(self._show_menu)
         view.doubleClicked.connect(lambda index: self._choose(self._candidate(index)))

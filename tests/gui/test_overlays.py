@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pytestqt.qtbot import QtBot
 
+from pipeline.model.candidate import ProposalsResult, TracksResult
 from tests.gui.overlay_examples import BOXES, KEYFRAME, overlays, tracks
 from viewers.box_tool import BoxDrag, Handle, handle_at
+from viewers.frame_viewer import FrameViewer
 from viewers.label_layout import LabelRequest, placed
 from viewers.overlay_tips import tip_of
-from viewers.overlays import interpolated
+from viewers.overlays import OverlayData, interpolated
 from viewers.raster_layers import DeviceView
 from viewers.tails import TailCanvas, TailTable
 from viewers.view_transform import ViewTransform
@@ -166,3 +169,23 @@ def test_zoom_keeps_the_point_under_the_cursor(
     before = view.to_image(x, y)
     assert view.zoomed_at(x, y, factor).to_image(x, y) == pytest.approx(before, abs=1e-6)
     assert view.to_view(*before) == pytest.approx((x, y), abs=1e-6)
+
+
+def test_no_candidates_and_no_points_draw_nothing(qtbot: QtBot) -> None:
+    tracks = TracksResult(
+        frames=np.arange(3, dtype=np.int32),
+        fps=6.0,
+        points=np.zeros((3, 0, 2), np.float32),
+        visible=np.zeros((3, 0), np.bool_),
+        candidate=np.zeros(0, np.int32),
+        kept=np.zeros(0, np.bool_),
+        boxes=np.zeros((3, 0, 4), np.float32),
+        backend="none",
+    )
+    proposals = ProposalsResult("cam", 1, (), (), "none")
+    viewer = FrameViewer()
+    qtbot.addWidget(viewer)
+    viewer.set_image(np.full((40, 60, 3), 90, np.uint8), 1)
+    plain = viewer.grab_picture()
+    viewer.set_overlays(OverlayData(proposals, tracks=tracks))
+    assert viewer.grab_picture() == plain

@@ -89,7 +89,11 @@ class Scene:
             cv2.line(image, (190, -40), (int(x), int(y - 18)), color, width)
         for side in (-9, 9):
             cv2.rectangle(
-                image, (int(x + side - 3), int(y - 22)), (int(x + side + 3), int(y)), (40, 40, 45), -1
+                image,
+                (int(x + side - 3), int(y - 22)),
+                (int(x + side + 3), int(y)),
+                (40, 40, 45),
+                -1,
             )
         noise = np.random.default_rng(index).normal(0, 1.5, image.shape)
         return np.clip(image + noise, 0, 255).astype(np.uint8)

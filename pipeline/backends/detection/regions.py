@@ -71,7 +71,7 @@ class RegionDetector:
             if number % 20 == 0:
                 progress(0.6 + 0.4 * number / len(regions), "judging regions")
             measured.append((region, measure(region, picture)))
-        chosen = _suppressed(_parts_lowered(measured), request)
+        chosen = _suppressed(_parts_lowered(measured), request, image.shape[0] * image.shape[1])
         found = []
         for region, look in chosen:
             x0, y0, x1, y1 = (v * scale for v in region.box)
@@ -152,7 +152,7 @@ def _regions(
 
 
 def _suppressed(
-    measured: list[tuple[Region, Appearance]], request: DetectionRequest
+    measured: list[tuple[Region, Appearance]], request: DetectionRequest, total: int
 ) -> list[tuple[Region, Appearance]]:
     """Greedy non-maximum suppression, by confidence plus what else speaks for a thing."""
 
@@ -165,6 +165,9 @@ def _suppressed(
         if len(kept) >= request.limit:
             break
         x0, y0, x1, y1 = region.box
+        share = (x1 - x0) * (y1 - y0) / total
+        if not request.min_area <= share <= request.max_area:
+            continue
         if min(x1 - x0, y1 - y0) < 4 or look.score < request.threshold:
             continue
         box = (float(x0), float(y0), float(x1), float(y1))
