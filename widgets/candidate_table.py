@@ -42,7 +42,7 @@ from pipeline.model.palette import candidate_color
 from pipeline.model.score import ScoresResult
 from widgets.candidate_model import ROW_ROLE, SORT_ROLE, CandidateModel, CandidateRow, Column
 from widgets.contribution_bar import TermLegend, paint_bar
-from widgets.fields import EmptyHint
+from widgets.fields import EmptyHint, keep_keys
 from widgets.marks import star
 from widgets.theme import GRID, HALF_GRID, ROW_HEIGHT, tabular
 
