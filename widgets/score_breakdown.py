@@ -261,7 +261,8 @@ class ScoreBreakdown(QWidget):
                 f'<td align="center" style="white-space:nowrap;font-weight:{weight}">{cell}</td>'
                 for p, cell in zip(parts, cells, strict=True)
             )
-            return f'<tr><td align="right" style="font-weight:{weight}">{first}</td>{found}</tr>'
+            style = f"white-space:nowrap;font-weight:{weight}"
+            return f'<tr><td align="right" style="{style}">{first}</td>{found}</tr>'
 
         heads = "".join(
             f'<td></td><td align="center" style="white-space:nowrap">'

@@ -196,7 +196,9 @@ class RobotRequest:
 
     Attributes:
         frame_at: Gives frames of the episode.
-        frames: (F,) int32 ascending, frames to report.
+        frames: (F,) int32 ascending. The first `lead` of them come before the clip: they are only
+            learnt from, nothing is tracked in them and nothing is reported for them.
+        lead: Number of those frames.
         approach: (F,) bool, before the first interaction: only the robot moves.
         interaction: (F,) bool, something may be held.
         speed: (F,) float32, joint speed of the active arm around each frame, 0..1 of its 95th
@@ -212,6 +214,7 @@ class RobotRequest:
 
     frame_at: FrameAt
     frames: I32
+    lead: int
     approach: Bool
     interaction: Bool
     speed: F32
@@ -225,7 +228,7 @@ class RobotRequest:
 
 @dataclass(frozen=True, slots=True)
 class RobotRegion:
-    """What a robot finder returns.
+    """What a robot finder returns; F counts the frames after the lead.
 
     Attributes:
         height: Pixels.

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, TypeVar, cast
 
 import numpy as np
 
 from pipeline.backends.capability import RobotFinder, RobotRegion, RobotRequest, load_backend
 from pipeline.backends.geometry.lifting import lift, local_depth
-from pipeline.model.arrays import F32, I32, U8, Bool
+from pipeline.model.arrays import F32, I32, U8, Array, Bool
 from pipeline.model.candidate import ProposalsResult, TracksResult
 from pipeline.model.demonstration import Demonstration
 from pipeline.model.edits import Edit
 from pipeline.model.geometry import LiftingResult, RobotResult
 from pipeline.model.options import option
+from pipeline.model.phases import PhaseName
 from pipeline.model.subtask import Subtask, SubtasksResult
 from pipeline.stages.stage import Scope, Stage, StageContext, StageInputs
+
+ArrayT = TypeVar("ArrayT", bound=Array)
+
+LEAD_SECONDS = 4.0
+"""How far before the clip the robot's looks are learnt."""
 
 
 @dataclass(frozen=True)
@@ -59,21 +65,25 @@ class RobotStage(Stage[RobotOptions, RobotResult]):
         def frame_at(index: int) -> U8:
             return context.reader.frame(key, index)
 
-        own, rival, grip = joint_speeds(demonstration, subtask.arm, tracks.frames)
-        approach, interaction = _periods(subtask, tracks.frames)
+        subtasks = inputs.get(SubtasksResult).subtasks
+        lead = lead_frames(subtasks, inputs.subtask, tracks.frames, demonstration.fps)
+        frames = np.concatenate([lead, tracks.frames]).astype(np.int32)
+        own, rival, grip = joint_speeds(demonstration, subtask.arm, frames)
+        approach, interaction = _periods(subtask, frames)
         region = finder.find(
             RobotRequest(
                 frame_at=frame_at,
-                frames=tracks.frames,
+                frames=frames,
+                lead=len(lead),
                 approach=approach,
                 interaction=interaction,
                 speed=own,
                 other_speed=rival,
                 grip_speed=grip,
-                points=tracks.points,
-                visible=tracks.visible,
+                points=_padded(tracks.points, len(lead), np.nan),
+                visible=_padded(tracks.visible, len(lead), False),
                 candidate=tracks.candidate,
-                boxes=tracks.boxes,
+                boxes=_padded(tracks.boxes, len(lead), np.nan),
             ),
             lambda share, what: context.progress(0.85 * share, what),
         )
@@ -181,12 +191,39 @@ def _between(speed: F32, frames: I32) -> F32:
     return np.clip(result, 0.0, 1.0)
 
 
+def lead_frames(subtasks: tuple[Subtask, ...], index: int, frames: I32, fps: float) -> I32:
+    """Frames before a clip in which the robot is seen empty-handed, (L,) int32 ascending.
+
+    At the clip's rate, `LEAD_SECONDS` back, but not into an interaction of an earlier subtask
+    *(our choice)*: a clip may begin when the hand already pushes the object.
+    """
+    if len(frames) < 2:
+        return np.zeros(0, np.int32)
+    start = int(frames[0])
+    held = [e for s in subtasks[:index] for _, e in s.interaction if e <= start]
+    first = max([0, start - round(LEAD_SECONDS * fps), *held])
+    if any(b < start < e for s in subtasks[:index] for b, e in s.interaction):
+        return np.zeros(0, np.int32)
+    step = max(1, round(float(np.median(np.diff(frames)))))
+    return np.arange(start - step, first - 1, -step, dtype=np.int32)[::-1]
+
+
+def _padded(values: ArrayT, lead: int, fill: float) -> ArrayT:
+    """Prepend `lead` rows of `fill`."""
+    before = np.full((lead, *values.shape[1:]), fill, values.dtype)
+    return cast("ArrayT", np.concatenate([before, values]))
+
+
 def _periods(subtask: Subtask, frames: I32) -> tuple[Bool, Bool]:
-    """Which tracked frames lie before the first interaction, and which in one; two (F,) bool."""
+    """Which frames lie before the first interaction, and which in one; two (F,) bool.
+
+    The approach ends where the closure was measured, before the forward offset of the phases.
+    """
     interaction = np.zeros(len(frames), np.bool_)
     for start, end in subtask.interaction:
         interaction |= (frames >= start) & (frames < end)
-    first = subtask.interaction[0][0] if subtask.interaction else subtask.start
+    held = [p for p in subtask.phases if p.name is PhaseName.INTERACT]
+    first = min((min(p.start, p.measured_start) for p in held), default=subtask.start)
     return np.asarray(frames < min(first, subtask.end)), interaction
 
 

@@ -15,7 +15,6 @@ from pipeline.model.options import option
 from pipeline.model.problem import DataError, Problem
 from pipeline.stages.stage import Scope, Stage
 
-
 BEHAVIOURS = ("fine", "slow", "deaf", "die", "raise", "refuse")
 
 

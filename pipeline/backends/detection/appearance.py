@@ -57,6 +57,7 @@ class Appearance:
 
     Attributes:
         color: Share of fitting pixels over `FULL_COLOR_SHARE`.
+        fill: Mean fit of its pixels to the colour words.
         compact: Solidity (area over convex hull).
         contrast: Colour difference to the ring around it.
         outline: Edge strength along its outline.
@@ -69,6 +70,7 @@ class Appearance:
     """
 
     color: float
+    fill: float
     compact: float
     contrast: float
     outline: float
@@ -117,12 +119,13 @@ def measure(region: Region, picture: Picture) -> Appearance:
     mask = inside > 0
     area = float(mask.sum())
     lab = picture.lab[v0:v1, u0:u1]
-    color = 0.0
+    color = fill = 0.0
     if picture.has_color:
         fit = np.clip(picture.match[v0:v1, u0:u1] / FULL_MATCH, 0.0, 1.0)
-        color = min(1.0, float(fit[mask].mean()) / FULL_COLOR_SHARE)
+        fill = float(fit[mask].mean())
+        color = min(1.0, fill / FULL_COLOR_SHARE)
         if ring.any():  # a part of something that goes on in the same colour
-            continues = float(fit[ring].mean()) / max(float(fit[mask].mean()), 1e-3)
+            continues = float(fit[ring].mean()) / max(fill, 1e-3)
             color *= 1.0 - 0.7 * min(1.0, continues)
     contours, _ = cv2.findContours(inside, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     hull = sum(cv2.contourArea(cv2.convexHull(c)) for c in contours)
@@ -166,6 +169,7 @@ def measure(region: Region, picture: Picture) -> Appearance:
         score = (0.6 * thing + 0.25 * shape * thing) * (0.5 + 0.5 * sized)
     return Appearance(
         color,
+        fill,
         compact,
         contrast,
         outline,

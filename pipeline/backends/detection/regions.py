@@ -41,6 +41,8 @@ SURFACE_LEVELS = (7.0, 11.0, 16.0, 22.0, 29.0, 37.0)
 """CIELAB distances to the table at which connected regions are taken."""
 PART_WEIGHT = 0.6
 """Factor on D of a region inside a more whole one."""
+WHOLE_FILL = 0.75
+"""The whole must have this much of the part's colour, else the part is the thing itself."""
 MOTION_BONUS = 0.35
 """How much "at rest before and gone later" counts for being listed at all; never enters D."""
 
@@ -185,7 +187,7 @@ def _parts_lowered(
         return measured
     boxes = np.array([r.box for r, _ in measured], np.float64)
     area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-    color = np.array([look.color for _, look in measured])
+    fill = np.array([look.fill for _, look in measured])
     isolated = np.array([look.isolated for _, look in measured])
     solid = np.array([look.compact > 0.6 for _, look in measured])
     lowered = []
@@ -199,7 +201,7 @@ def _parts_lowered(
             & (area > 1.3 * area[i])
             & (area < 30.0 * area[i])
             & (isolated > look.isolated + 0.05)
-            & (color >= 0.7 * look.color)
+            & (fill >= WHOLE_FILL * look.fill)
         )
         factor = PART_WEIGHT if whole.any() else 1.0
         lowered.append((region, replace(look, score=look.score * factor)))

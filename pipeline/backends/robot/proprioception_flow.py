@@ -5,7 +5,8 @@
 2. Before the first interaction only the robot moves. The colours of what moves then, weighted with
    the joint speed, against the colours of what rests, make a colour model of the robot.
 3. A robot pixel differs from the plate or moves, has a robot colour, and is not covered by a
-   candidate that rested during the approach; the same colours connected to such pixels join.
+   candidate that rested during the approach or that has other colours; the same colours connected
+   to such pixels join.
 4. With two arms, places that move while the other arm is the faster one belong to the other.
 5. The gripper is the end of the region: the pixels farthest, along the region, from where it leaves
    the picture. Per frame a fixed number of points spread over that end; the columns are not tracks
@@ -33,6 +34,8 @@ SMALLEST_SHARE = 0.0015
 REST = 0.3
 """Speed, as a share of the pace of what moves, under which a candidate rests."""
 REST_SHARE = 0.4
+UNLIKE = 0.35
+"""Mean posterior under which a candidate does not look like the robot."""
 EARLY_PATH = 0.4
 """Share of the joints' path in the approach in which the robot's colours are learnt best."""
 LATE_WEIGHT = 0.1
@@ -85,7 +88,8 @@ class ProprioceptionFlow:
                     "then says little about which object was handled.",
                 )
             )
-        masks = self._masks(request, clip, progress)
+        masks = self._masks(request, clip, progress)[request.lead :]
+        count -= request.lead
         packed = np.zeros((count, (height * width + 7) // 8), np.uint8)
         points = np.full((count, GRIPPER_POINTS, 2), np.nan, np.float32)
         visible = np.zeros((count, GRIPPER_POINTS), np.bool_)
@@ -132,6 +136,8 @@ class ProprioceptionFlow:
             shadow[i] = is_shadow(clip.rgb[i], plate_rgb)
         covers = [_cover(request, i, resting, clip) for i in range(count)]
         model = _color_model(request, clip, differs & ~shadow, approach, covers, progress)
+        spared = sorted({*resting, *_unlike(request, clip, model)})
+        covers = [_cover(request, i, spared, clip) for i in range(count)]
         other = _other_arm(request, clip, differs & ~shadow)
         masks = np.zeros(shape, np.bool_)
         for i in range(count):
@@ -170,6 +176,24 @@ def _resting(request: RobotRequest, clip: WorkingClip, approach: Bool) -> list[i
         if pace and float(np.quantile(pace, REST_SHARE)) < REST:
             resting.append(k)
     return resting
+
+
+def _unlike(request: RobotRequest, clip: WorkingClip, model: F32) -> list[int]:
+    """Candidates that do not have the robot's colours: pushed along, they are still no robot."""
+    factor = clip.rgb.shape[2] / clip.size[1]
+    height, width = clip.rgb.shape[1:3]
+    unlike = []
+    for k in range(request.boxes.shape[1]):
+        rows, own = np.nonzero(request.visible & (request.candidate == k)[None])
+        places = request.points[rows, own] * factor
+        x = np.clip(places[:, 0].astype(np.int64), 0, width - 1)
+        y = np.clip(places[:, 1].astype(np.int64), 0, height - 1)
+        if len(rows) == 0:
+            continue
+        cells = clip.lab[rows, y, x] >> 4
+        if float(model[cells[:, 0], cells[:, 1], cells[:, 2]].mean()) < UNLIKE:
+            unlike.append(k)
+    return unlike
 
 
 def _cover(request: RobotRequest, row: int, resting: list[int], clip: WorkingClip) -> Bool:
