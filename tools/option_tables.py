@@ -12,10 +12,12 @@ from pipeline.annotate import standard_graph
 from pipeline.model.options import OptionInfo, describe
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "options.md"
-HEAD = """# Options of the stages
-
-Made by `python tools/option_tables.py` from the option classes; a test keeps it true. Set them in the window's stage panel or with `demoscope annotate --set stage.option=value`.
-"""
+HEAD = (
+    "# Options of the stages\n\n"
+    "Made by `python tools/option_tables.py` from the option classes; a test keeps it true. "
+    "Set them in the window's stage panel or with `demoscope annotate --set "
+    "stage.option=value`.\n"
+)
 
 
 def page() -> str:
