@@ -3,29 +3,46 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 import time
-from typing import Any, TextIO
+from collections.abc import Sequence
+from typing import Any
 
 from app.cli import fail, note, parse_episodes, say
+from app.prediction_file import PredictionFile
+from app.saved_reviews import saved_reviews
 from app.settings import paths
-from pipeline.annotate import annotate_episode, standard_graph
+from pipeline.annotate import EpisodeAnnotations, annotate_episode, standard_graph
 from pipeline.engine.cache import ResultCache, StageOutcome
 from pipeline.engine.graph import Graph, NodeId, SilentObserver
 from pipeline.engine.worker import options_from
-from pipeline.model.demonstration import DatasetInfo
-from pipeline.model.edits import Edit
+from pipeline.model.annotation import Annotation
+from pipeline.model.demonstration import DatasetInfo, DatasetSource
+from pipeline.model.edits import EPISODE_SCOPE, Edit
 from pipeline.model.options import describe
-from pipeline.model.problem import DataError
-from pipeline.review.store import ReviewStore
+from pipeline.model.problem import Cancelled, DataError, Severity
 from pipeline.sources.detect import open_dataset
+
+log = logging.getLogger(__name__)
 
 
 class _Line(SilentObserver):
-    """Shows the stage in progress on one line of a terminal."""
+    """Shows the stage in progress on one line of a terminal.
 
-    def __init__(self, prefix: str) -> None:
+    Attributes:
+        computed: Stages computed in this episode (not found in the cache).
+    """
+
+    def __init__(self, prefix: str, said: set[str]) -> None:
+        """Show one episode.
+
+        Args:
+            prefix: Names the episode.
+            said: Codes of problems already told; a full disk would be told at every stage.
+        """
         self._prefix = prefix
+        self._said = said
         self._tty = sys.stderr.isatty()
         self.computed = 0
 
@@ -36,12 +53,17 @@ class _Line(SilentObserver):
             sys.stderr.flush()
 
     def finished(self, outcome: StageOutcome, data: bytes) -> None:
-        if not outcome.cached:
-            self.computed += 1
-            for problem in outcome.problems:
-                note(f"{self._prefix}: {outcome.stage}: {problem.message}")
+        if outcome.cached:
+            return
+        self.computed += 1
+        for problem in outcome.problems:
+            if problem.code not in self._said:
+                self._said.add(problem.code)
+                self.clear()
+                note(f"{self._prefix}: {problem.message}")
 
     def clear(self) -> None:
+        """Empty the terminal's line."""
         if self._tty:
             sys.stderr.write("\r" + " " * 100 + "\r")
 
@@ -59,8 +81,13 @@ def parse_settings(pairs: list[str], graph: Graph) -> dict[str, Any]:
             raise ValueError(f"--set: no stage {stage}; there are: {', '.join(names)}")
         infos = {i.name: i for i in describe(graph.stage(stage).options_type)}
         if option not in infos:
-            raise ValueError(f"--set: stage {stage} has no option {option}: {', '.join(infos)}")
-        values.setdefault(stage, {})[option] = infos[option].parse(text)
+            raise ValueError(
+                f"--set: stage {stage} has no option {option}; there are: {', '.join(infos)}"
+            )
+        try:
+            values.setdefault(stage, {})[option] = infos[option].parse(text)
+        except ValueError as error:
+            raise ValueError(f"--set: stage {stage}: {error}") from error
     return options_from(graph, values)
 
 
@@ -70,63 +97,117 @@ def annotate(arguments: argparse.Namespace) -> int:
     info = source.info
     graph = standard_graph()
     settings = list(arguments.set)
-    if arguments.camera:
+    if arguments.camera is not None:
         settings.append(f"proposals.camera={_camera_key(arguments.camera, info)}")
     options = parse_settings(settings, graph)
-    indices = [e.index for e in info.episodes]
-    if arguments.episodes:
-        wanted = parse_episodes(arguments.episodes, indices)
+    if arguments.episodes is not None:
+        wanted = parse_episodes(arguments.episodes, [e.index for e in info.episodes])
     else:
         wanted = [e.index for e in info.episodes if e.present]
     if not wanted:
-        return fail(f"{info.name}: no episode is on disk")
+        return fail(f"{info.name}: none of its {len(info.episodes)} episodes is on disk")
+    edits = {} if arguments.no_edits else _edits(info, wanted)
     cache = None if arguments.no_cache else ResultCache(paths().results)
-    store = None if arguments.no_edits else _store(info)
-    failed = 0
-    out = arguments.predictions
-    stream: TextIO = out.open("w", encoding="utf-8") if out else sys.stdout
-    try:
+    work = _Work(source, graph, options, cache, edits)
+    failed = lines = 0
+    with PredictionFile(arguments.predictions) as file:
         for number, episode in enumerate(wanted, 1):
-            prefix = f"episode {episode} ({number}/{len(wanted)})"
-            edits: tuple[Edit, ...] = store.edits(episode) if store else ()
-            line = _Line(prefix)
-            start = time.perf_counter()
-            try:
-                done = annotate_episode(
-                    source,
-                    episode,
-                    graph=graph,
-                    options=options,
-                    edits=edits,
-                    cache=cache,
-                    observer=line,
-                )
-            except DataError as error:
-                line.clear()
-                note(f"{prefix}: {error}")
-                failed += 1
-                continue
-            line.clear()
-            for annotation in done.annotations:
-                stream.write(annotation.model_dump_json() + "\n")
-            stream.flush()
-            seconds = time.perf_counter() - start
-            if done.failure is not None:
-                note(f"{prefix}: {done.failure}")
-                failed += 1
-            else:
-                captions = "; ".join(a.caption for a in done.annotations)
-                note(f"{prefix}: {captions} ({seconds:.1f} s, {line.computed} stages computed)")
-    finally:
-        if out:
-            stream.close()
-        if store is not None:
-            store.close()
+            found, ok = work.episode(episode, f"episode {episode} ({number}/{len(wanted)})")
+            for annotation in found:
+                file.write(annotation.model_dump_json())
+            lines += len(found)
+            failed += not ok
+    if failed == len(wanted):
+        return fail("the episode failed" if failed == 1 else f"all {failed} episodes failed")
     if failed:
         return fail(f"{failed} of {len(wanted)} episodes failed, the others are written")
-    if out:
-        say(f"{out}: {len(wanted)} episodes")
+    if arguments.predictions is not None:
+        say(f"{arguments.predictions}: {lines} lines, {len(wanted)} episodes")
     return 0
+
+
+class _Work:
+    """What all episodes of one run share."""
+
+    def __init__(
+        self,
+        source: DatasetSource,
+        graph: Graph,
+        options: dict[str, Any],
+        cache: ResultCache | None,
+        edits: dict[int, tuple[Edit, ...]],
+    ) -> None:
+        self._source = source
+        self._graph = graph
+        self._options = options
+        self._cache = cache
+        self._edits = edits
+        self._said: set[str] = set()
+
+    def episode(self, episode: int, prefix: str) -> tuple[Sequence[Annotation], bool]:
+        """Annotate one episode; whatever is wrong with it is said and stays its own problem.
+
+        Args:
+            episode: Episode index.
+            prefix: Names it in what is said.
+
+        Returns:
+            Its records, and False if it or a part of it failed.
+        """
+        line = _Line(prefix, self._said)
+        start = time.perf_counter()
+        try:
+            done = annotate_episode(
+                self._source,
+                episode,
+                graph=self._graph,
+                options=self._options,
+                edits=self._edits.get(episode, ()),
+                cache=self._cache,
+                observer=line,
+            )
+        except Cancelled:
+            raise
+        except DataError as error:
+            line.clear()
+            note(f"{prefix}: {str(error).removeprefix(f'episode {episode}: ')}")
+            return (), False
+        except Exception as error:
+            # A defect of ours on one episode must not cost the others.
+            line.clear()
+            log.info("episode %d", episode, exc_info=True)
+            note(f"{prefix}: internal error: {type(error).__name__}: {error}")
+            return (), False
+        line.clear()
+        if done.failure is not None:
+            note(f"{prefix}: {_why(done)}")
+            return _marked(done), False
+        seconds = time.perf_counter() - start
+        captions = "; ".join(a.caption for a in done.annotations)
+        note(f"{prefix}: {captions} ({seconds:.1f} s, {line.computed} stages computed)")
+        return done.annotations, True
+
+
+def _why(done: EpisodeAnnotations) -> str:
+    """The failure, and what is wrong with the videos if none of them can be read."""
+    text = str(done.failure)
+    if not done.demonstration.cameras:
+        reasons = [p.message for p in done.demonstration.problems if p.severity is Severity.ERROR]
+        text = "; ".join([text.rstrip("."), *reasons])
+    return text
+
+
+def _marked(done: EpisodeAnnotations) -> list[Annotation]:
+    """The records of an episode with a failed stage, its code in the warnings they concern."""
+    failure = done.failure
+    if failure is None:
+        return list(done.annotations)
+    return [
+        a.model_copy(update={"warnings": (*a.warnings, failure.code)})
+        if failure.node[1] in (EPISODE_SCOPE, a.subtask_index)
+        else a
+        for a in done.annotations
+    ]
 
 
 def _camera_key(text: str, info: DatasetInfo) -> str:
@@ -137,10 +218,11 @@ def _camera_key(text: str, info: DatasetInfo) -> str:
     raise ValueError(f"--camera: no camera {text}; there are: {', '.join(info.cameras)}")
 
 
-def _store(info: DatasetInfo) -> ReviewStore | None:
-    """Corrections made so far, or None with a note when they cannot be read."""
+def _edits(info: DatasetInfo, episodes: list[int]) -> dict[int, tuple[Edit, ...]]:
+    """Corrections by episode; empty, with a note, when they cannot be read."""
     try:
-        return ReviewStore.open(info.path)
+        with saved_reviews(info.path) as store:
+            return {} if store is None else {e: store.edits(e) for e in episodes}
     except DataError as error:
         note(f"human corrections are not used: {error}")
-        return None
+        return {}

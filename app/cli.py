@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -73,7 +74,8 @@ def run(arguments: list[str]) -> int:
     parser = build_parser()
     options = parser.parse_args(arguments)
     logging.basicConfig(
-        level=logging.INFO if options.verbose else logging.ERROR,
+        # What concerns the user is said in sentences; tracebacks are for --verbose.
+        level=logging.INFO if options.verbose else logging.CRITICAL,
         format="%(levelname)s %(name)s: %(message)s",
     )
     if options.version:
@@ -85,10 +87,26 @@ def run(arguments: list[str]) -> int:
         return _dispatch(options, parser)
     except (DataError, ValueError) as error:
         return fail(str(error))
+    except BrokenPipeError:
+        # The reader of our output (`| head`) has enough; nobody is left to tell.
+        _discard_output()
+        return 1
     except OSError as error:
         return fail(f"{error.filename or options.command}: {error.strerror or error}")
     except (KeyboardInterrupt, Cancelled):
         return fail("cancelled; what was finished is kept")
+    except Exception as error:
+        # The last resort: a defect of ours. People get a sentence, --verbose says where.
+        log.info("%s failed", options.command, exc_info=True)
+        return fail(f"internal error: {type(error).__name__}: {error}; “demoscope -v …” says where")
+
+
+def _discard_output() -> None:
+    """Let the interpreter's last flush of standard output go nowhere instead of failing."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError):
+        log.debug("standard output has no file")
 
 
 def _dispatch(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
@@ -155,15 +173,17 @@ def note(text: str) -> None:
 
 
 def fail(text: str) -> int:
-    """Write one sentence to standard error; returns exit code 1."""
-    note(f"demoscope: {text}")
+    """Write one sentence, on one line, to standard error; returns exit code 1."""
+    note(f"demoscope: {' '.join(text.split())}")
     return 1
 
 
 def parse_size(text: str) -> tuple[int, int]:
     """Read WIDTHxHEIGHT; ValueError with one sentence."""
     parts = text.lower().split("x")
-    if len(parts) == 2 and all(p.isdigit() and 1 <= int(p) <= 10_000 for p in parts):
+    if len(parts) == 2 and all(
+        p.isdecimal() and len(p) < 6 and 1 <= int(p) <= 10_000 for p in parts
+    ):
         return int(parts[0]), int(parts[1])
     raise ValueError(f"--size: expected WIDTHxHEIGHT such as 1280x800, got “{text}”")
 
@@ -173,9 +193,11 @@ def parse_episodes(text: str, known: list[int]) -> list[int]:
     wanted: list[int] = []
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
-        if not first.isdigit() or (dash and not last.isdigit()):
+        if not first.isdecimal() or (dash and not last.isdecimal()):
             raise ValueError(f"--episodes: expected numbers and ranges such as 0,2-5, got “{text}”")
         low, high = int(first), int(last) if dash else int(first)
+        if low > high:
+            raise ValueError(f"--episodes: the range {low}-{high} runs backwards")
         inside = [i for i in known if low <= i <= high]
         if not inside:
             raise ValueError(f"--episodes: the dataset has no episode {part.strip()}")
@@ -186,6 +208,6 @@ def parse_episodes(text: str, known: list[int]) -> list[int]:
 def split_path(text: str) -> tuple[str, int | None]:
     """Split PATH#EPISODE; a `#` that is part of an existing path stays in it."""
     path, hash_sign, episode = text.rpartition("#")
-    if hash_sign and episode.isdigit() and not Path(text).exists():
+    if hash_sign and episode.isdecimal() and not Path(text).exists():
         return path, int(episode)
     return text, None

@@ -12,7 +12,6 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from app.settings import paths, sample_dataset
-from pipeline.model.problem import DataError
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +62,9 @@ def _guarded(name: str, work: Callable[[], str], *, optional: bool = False) -> C
     """Turn an exception of a check into its line."""
     try:
         return Check(name, True, work(), optional)
-    except (ImportError, OSError, DataError, RuntimeError, PackageNotFoundError) as error:
-        return Check(
-            name, False, f"{error}".splitlines()[0] if str(error) else repr(error), optional
-        )
+    except Exception as error:
+        # Whatever a broken library throws is what this command is asked for.
+        return Check(name, False, next(iter(str(error).splitlines()), repr(error)), optional)
 
 
 def _qt() -> str:
@@ -128,7 +126,7 @@ def _package(name: str, module: str, extra: str) -> Check:
         if importlib.util.find_spec(module) is None:
             return Check(name, False, hint, optional=True)
         return Check(name, True, version(name), optional=True)
-    except (ImportError, PackageNotFoundError):
+    except (ImportError, ValueError, PackageNotFoundError):
         return Check(name, False, hint, optional=True)
 
 

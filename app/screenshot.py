@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from app.cli import fail, say
+from app.cli import fail, note, say
+from pipeline.sources.detect import open_dataset
 
-_TIMEOUT_MS = 300_000
+log = logging.getLogger(__name__)
+
+_RUN_MS = 300_000
+"""How long the pipeline may take; afterwards the picture shows what is there."""
 
 
 def screenshot(
@@ -20,55 +26,102 @@ def screenshot(
     Args:
         dataset: Dataset folder.
         episode: Episode index.
-        frame: Cursor.
+        frame: Cursor, clamped to the episode.
         out: PNG file.
         size: Width and height in pixels.
         theme: `dark` or `light`.
 
     Returns:
         0, or 1 after one sentence.
+
+    Raises:
+        DataError: The dataset or the episode cannot be opened.
+        OSError: The file cannot be written.
     """
-    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    # Before Qt starts: what cannot be opened is said at once.
+    open_dataset(dataset).open(episode)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    # A desktop may set another platform for all programs; this one must not need a display.
+    os.environ["QT_QPA_PLATFORM"] = "offscreen"
     from app.window_run import make_application, make_window
 
     make_application()
-    with tempfile.TemporaryDirectory() as folder:
+    with _quiet_qt(), tempfile.TemporaryDirectory() as folder:
         window = make_window(theme, settings_file=Path(folder) / "settings.ini")
-        window.resize(*size)
-        window.arrange()
-        window.show()
-        failures: list[str] = []
-        window.control.failed.connect(lambda text, _: failures.append(text))
-        window.control.auto_run = True
-        window.control.open_dataset(dataset, episode)
-        ended: list[str] = []
-        window.control.jobEnded.connect(ended.append)
-        _wait(lambda: bool(ended) or (bool(failures) and not window.control.jobs.busy))
-        if window.control.document.session.demonstration is None:
+        control = window.control
+        try:
+            window.resize(*size)
+            window.arrange()
+            window.show()
+            failures: list[str] = []
+            control.failed.connect(lambda text, _: failures.append(text))
+            opened: list[bool] = []
+            control.episodeOpened.connect(lambda: opened.append(True))
+            control.auto_run = True
+            control.open_dataset(dataset, episode)
+
+            def settled() -> bool:
+                # Running starts in the call that opens the episode, unless it has no pictures.
+                if opened:
+                    return not control.jobs.busy
+                return bool(failures) and control.background.idle
+
+            in_time = _wait(settled, _RUN_MS)
+            if not opened:
+                return fail(failures[0] if failures else "the episode could not be opened")
+            if not in_time:
+                failures.append("not all stages are done; the picture shows what is there")
+            for text in failures:
+                note(text)
+            control.seek(frame, "screenshot")
+            demonstration = control.document.session.demonstration
+            if demonstration is not None and demonstration.cameras:
+                viewer = window.frame_panel.viewer
+                _wait(lambda: viewer.image_frame == control.document.session.frame, 5000)
+            _wait(lambda: control.background.idle, 20_000)
+            window.resize(*size)
+            picture = window.grab()
+        finally:
             window.close()
-            return fail(failures[0] if failures else "the episode could not be opened")
-        window.control.seek(frame, "screenshot")
-        viewer = window.frame_panel.viewer
-        _wait(lambda: viewer.image_frame == window.control.document.session.frame, 5000)
-        _wait(lambda: window.control.background.idle, 20_000)
-        out.parent.mkdir(parents=True, exist_ok=True)
-        saved = window.grab().save(str(out))
-        window.close()
-    if not saved:
-        return fail(f"{out} could not be written")
+    if (picture.width(), picture.height()) != size:
+        needed = f"{picture.width()}x{picture.height()}"
+        return fail(f"--size: the window needs at least {needed}, got {size[0]}x{size[1]}")
+    if not picture.save(str(out), "PNG"):
+        return fail(f"{out}: cannot be written")
     say(str(out))
     return 0
 
 
-def _wait(done: Callable[[], bool], timeout: int = _TIMEOUT_MS) -> None:
-    """Run the event loop until `done` or the time is over."""
+@contextmanager
+def _quiet_qt() -> Iterator[None]:
+    """Send Qt's messages to the log: the offscreen platform complains at every resize."""
+    from PySide6.QtCore import QMessageLogContext, QtMsgType, qInstallMessageHandler
+
+    def tell(kind: QtMsgType, context: QMessageLogContext, text: str) -> None:
+        log.info("Qt: %s", text)
+
+    before = qInstallMessageHandler(tell)
+    try:
+        yield
+    finally:
+        qInstallMessageHandler(before)
+
+
+def _wait(done: Callable[[], bool], timeout: int) -> bool:
+    """Run the event loop until `done` or for `timeout` milliseconds; whether it is done."""
     from PySide6.QtCore import QEventLoop, QTimer
 
+    if done():
+        return True
     loop = QEventLoop()
     poll = QTimer()
     poll.timeout.connect(lambda: loop.quit() if done() else None)
     poll.start(20)
-    QTimer.singleShot(timeout, loop.quit)
-    if not done():
-        loop.exec()
+    # A child of the loop, so that it cannot fire into a later one.
+    end = QTimer(loop)
+    end.setSingleShot(True)
+    end.timeout.connect(loop.quit)
+    end.start(timeout)
+    loop.exec()
     poll.stop()
+    return done()

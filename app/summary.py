@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+from contextlib import closing
 from pathlib import Path
 
 from pipeline.evaluation.ground_truth import matching_truth, read_ground_truth
@@ -94,14 +95,12 @@ def _row(source: DatasetSource, annotation: Annotation, mark: str) -> str:
 def _picture(source: DatasetSource, annotation: Annotation) -> str:
     import cv2
 
-    demonstration = source.open(annotation.episode_index)
-    reader = source.reader(demonstration)
     try:
-        rgb = reader.frame(annotation.camera, max(annotation.keyframe, 0))
+        demonstration = source.open(annotation.episode_index)
+        with closing(source.reader(demonstration)) as reader:
+            rgb = reader.frame(annotation.camera, max(annotation.keyframe, 0))
     except DataError as error:
         return html.escape(str(error))
-    finally:
-        reader.close()
     bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
     for box, color in (
         (annotation.start_box, (0, 159, 230)),

@@ -42,6 +42,7 @@ class ShortcutHelp(QDialog):
         super().__init__(parent)
         self.setWindowTitle("Keyboard shortcuts")
         self.setModal(False)
+        self._groups: list[tuple[QTreeWidgetItem, list[QTreeWidgetItem]]] = []
         self._filter = FilterLine("Filter by action or key", self)
         self._filter.textChanged.connect(self._apply_filter)
         self._tree = QTreeWidget(self)
@@ -73,16 +74,23 @@ class ShortcutHelp(QDialog):
     def set_lines(self, lines: tuple[ShortcutLine, ...]) -> None:
         """Show actions; groups stay in the order in which they first appear."""
         self._tree.clear()
-        groups: dict[str, QTreeWidgetItem] = {}
-        for line in lines:
-            heading = groups.get(line.group)
-            if heading is None:
-                heading = groups[line.group] = QTreeWidgetItem(self._tree, [line.group])
-                font = heading.font(0)
-                font.setBold(True)
-                heading.setFont(0, font)
-            item = QTreeWidgetItem(heading, [line.text, line.keys or "–"])
-            item.setTextAlignment(1, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self._groups.clear()
+        names = dict.fromkeys(line.group for line in lines)
+        for name in names:
+            heading = QTreeWidgetItem(self._tree, [name])
+            font = heading.font(0)
+            font.setBold(True)
+            heading.setFont(0, font)
+            items = [
+                QTreeWidgetItem(heading, [line.text, line.keys or "–"])
+                for line in lines
+                if line.group == name
+            ]
+            for item in items:
+                item.setTextAlignment(
+                    1, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+                )
+            self._groups.append((heading, items))
         self._tree.expandAll()
         self._apply_filter()
 
@@ -90,27 +98,22 @@ class ShortcutHelp(QDialog):
         """(text, keys) of the actions that pass the filter."""
         return tuple(
             (item.text(0), item.text(1))
-            for item in self._items()
-            if not item.isHidden() and not item.parent().isHidden()
+            for group, items in self._groups
+            for item in items
+            if not item.isHidden() and not group.isHidden()
         )
 
     def set_filter(self, text: str) -> None:
         """Filter as if typed."""
         self._filter.setText(text)
 
-    def _items(self) -> list[QTreeWidgetItem]:
-        groups = [self._tree.topLevelItem(i) for i in range(self._tree.topLevelItemCount())]
-        return [g.child(k) for g in groups if g is not None for k in range(g.childCount())]
-
     def _apply_filter(self) -> None:
         words = self._filter.text().lower().split()
-        for item in self._items():
-            text = " ".join((item.parent().text(0), item.text(0), item.text(1))).lower()
-            item.setHidden(not all(word in text for word in words))
-        for i in range(self._tree.topLevelItemCount()):
-            group = self._tree.topLevelItem(i)
-            if group is not None:
-                group.setHidden(all(group.child(k).isHidden() for k in range(group.childCount())))
+        for group, items in self._groups:
+            for item in items:
+                text = " ".join((group.text(0), item.text(0), item.text(1))).lower()
+                item.setHidden(not all(word in text for word in words))
+            group.setHidden(all(item.isHidden() for item in items))
         empty = not self.visible_lines()
         self._tree.setVisible(not empty)
         self._nothing.setVisible(empty)

@@ -67,6 +67,7 @@ class LiftingStage(Stage[LiftingOptions, LiftingResult]):
                 if row == 0:
                     break
                 continue
+            context.progress(row / len(tracks.frames), "lifting points")
             xyz[row] = lift(tracks.points[row], local_depth(depth, tracks.points[row]), intrinsics)
             found += 1
         context.progress(1.0, "lifting done")

@@ -70,7 +70,7 @@ def test_the_main_job(qtbot: QtBot, window: MainWindow, sample: Path) -> None:
     assert now.candidate == scores.winner
     assert window.candidates.candidate == scores.winner
     assert "cube" in now.result("captions").text
-    assert f"{scores.of(scores.winner).score:.2f}" in window.breakdown.text()
+    assert f"{scores.of(scores.winner).score:.3f}" in window.breakdown.text()
     viewer = window.frame_panel.viewer
     window.control.seek(now.result("proposals").keyframe)
     qtbot.waitUntil(lambda: viewer.image_frame == session(window).frame, timeout=5000)

@@ -42,7 +42,10 @@ SURFACE_LEVELS = (7.0, 11.0, 16.0, 22.0, 29.0, 37.0)
 PART_WEIGHT = 0.6
 """Factor on D of a region inside a more whole one."""
 WHOLE_FILL = 0.75
-"""The whole must have this much of the part's colour, else the part is the thing itself."""
+"""The whole must have this much of the part's colour, else the part is the thing itself and the
+rest is something else next to it."""
+LARGE_FILL = 0.55
+"""The same where the whole is more than three times as large: labels and lids differ more."""
 MOTION_BONUS = 0.35
 """How much "at rest before and gone later" counts for being listed at all; never enters D."""
 
@@ -102,6 +105,7 @@ def _maps(image: U8, request: DetectionRequest, progress: Progress) -> Picture:
         dx = cv2.Sobel(lab[..., channel], cv2.CV_32F, 1, 0, ksize=3)
         dy = cv2.Sobel(lab[..., channel], cv2.CV_32F, 0, 1, ksize=3)
         gradient = np.maximum(gradient, np.hypot(dx, dy))
+    progress(0.02, "looking for regions")
     still = tuple(_reduced(f) for f in request.still)
     later = tuple(_reduced(f) for f in request.later)
     vacated: Bool = np.zeros(lab.shape[:2], np.bool_)
@@ -109,11 +113,13 @@ def _maps(image: U8, request: DetectionRequest, progress: Progress) -> Picture:
         vacated = change_map(image, later) > CHANGED
         if still:
             vacated &= change_map(image, still) < CHANGED
+    progress(0.05, "looking for regions")
+    surface = surface_difference(lab, image)
     match: F32 = color_match(lab, request.colors, lambda: progress(0.05, "colour words"))
     return Picture(
         lab=lab,
         match=match,
-        surface=surface_difference(lab, image),
+        surface=surface,
         edges=np.clip(gradient / 60.0, 0.0, 1.0).astype(np.float32),
         vacated=cleaned(vacated, 1),
         has_color=bool(request.colors),
@@ -200,8 +206,8 @@ def _parts_lowered(
             & solid
             & (area > 1.3 * area[i])
             & (area < 30.0 * area[i])
-            & (isolated > look.isolated + 0.05)
-            & (fill >= WHOLE_FILL * look.fill)
+            & (isolated > look.isolated + np.where(area > 3.0 * area[i], -0.1, 0.05))
+            & (fill >= np.where(area > 3.0 * area[i], LARGE_FILL, WHOLE_FILL) * look.fill)
         )
         factor = PART_WEIGHT if whole.any() else 1.0
         lowered.append((region, replace(look, score=look.score * factor)))

@@ -128,17 +128,20 @@ class ProprioceptionFlow:
         plate = background_plate(clip.lab, progress)
         plate_rgb = background_plate(clip.rgb, progress)
         approach = request.approach if request.approach.any() else np.ones(count, np.bool_)
+        progress(0.54, "robot against background")
         resting = _resting(request, clip, approach) if request.approach.any() else []
         differs, shadow = np.zeros(shape, np.bool_), np.zeros(shape, np.bool_)
         for i in range(count):
             progress(0.55 + 0.1 * i / count, "robot against background")
             differs[i] = differs_from(clip.lab[i], plate)
             shadow[i] = is_shadow(clip.rgb[i], plate_rgb)
-        covers = [_cover(request, i, resting, clip) for i in range(count)]
+        covers = _covers(request, resting, clip, progress)
         model = _color_model(request, clip, differs & ~shadow, approach, covers, progress)
+        progress(0.68, "robot colours")
         spared = sorted({*resting, *_unlike(request, clip, model)})
-        covers = [_cover(request, i, spared, clip) for i in range(count)]
+        covers = _covers(request, spared, clip, progress)
         other = _other_arm(request, clip, differs & ~shadow)
+        progress(0.71, "robot colours")
         masks = np.zeros(shape, np.bool_)
         for i in range(count):
             progress(0.72 + 0.13 * i / count, "robot region")
@@ -194,6 +197,17 @@ def _unlike(request: RobotRequest, clip: WorkingClip, model: F32) -> list[int]:
         if float(model[cells[:, 0], cells[:, 1], cells[:, 2]].mean()) < UNLIKE:
             unlike.append(k)
     return unlike
+
+
+def _covers(
+    request: RobotRequest, spared: list[int], clip: WorkingClip, progress: Progress
+) -> list[Bool]:
+    """`_cover` of every frame."""
+    covers = []
+    for i in range(len(clip.rgb)):
+        progress(0.66, "robot colours")
+        covers.append(_cover(request, i, spared, clip))
+    return covers
 
 
 def _cover(request: RobotRequest, row: int, resting: list[int], clip: WorkingClip) -> Bool:

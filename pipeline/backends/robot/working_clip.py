@@ -86,9 +86,10 @@ def read_clip(request: RobotRequest, progress: Progress) -> WorkingClip:
     if count > 1:
         moving[0] = moving[1].copy()
     stack = np.stack(rgb)
-    lab = np.stack(
-        [np.asarray(cv2.cvtColor(cv2.blur(f, (3, 3)), cv2.COLOR_RGB2LAB), np.uint8) for f in rgb]
-    )
+    lab = np.zeros_like(stack)
+    for i, picture in enumerate(stack):
+        progress(0.51, "robot motion")
+        lab[i] = cv2.cvtColor(cv2.blur(picture, (3, 3)), cv2.COLOR_RGB2LAB)
     return WorkingClip(stack, lab, np.stack(moving), drift, pace, size)
 
 

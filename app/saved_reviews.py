@@ -1,0 +1,66 @@
+"""The corrections saved for a dataset, read without touching anything beside it."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipeline.model.problem import DataError
+from pipeline.review.location import choose_place, sidecar
+from pipeline.review.store import ReviewStore
+
+
+@contextmanager
+def saved_reviews(dataset: str | Path) -> Iterator[ReviewStore | None]:
+    """Open a copy of a dataset's reviews for reading.
+
+    Opening the store itself may leave a write-ahead log beside it, copy it to the user's folder or
+    move a damaged file aside: right for the window, wrong for a command that only reads. The copy
+    costs milliseconds (an event is some hundred bytes).
+
+    Args:
+        dataset: Root folder of the dataset.
+
+    Yields:
+        The store as it is now, or None if nothing was ever saved.
+
+    Raises:
+        DataError: One sentence if the reviews cannot be read.
+    """
+    root = Path(dataset).absolute()
+    found = next((p for p in (choose_place(root).path, sidecar(root)) if p.is_file()), None)
+    if found is None:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="demoscope-") as folder:
+        store = _open_copy(root, found, Path(folder))
+        try:
+            yield store
+        finally:
+            store.close()
+
+
+def _open_copy(root: Path, found: Path, folder: Path) -> ReviewStore:
+    copy = sidecar(folder / root.name)
+    try:
+        copy.parent.mkdir()
+        # The log before the file: what a writer moves from one into the other meanwhile is then
+        # in both, and replaying it twice changes nothing.
+        for suffix in ("-wal", ""):
+            part = found.with_name(found.name + suffix)
+            if part.exists():
+                shutil.copyfile(part, copy.with_name(copy.name + suffix))
+    except OSError as error:
+        raise DataError("store_not_readable", f"{found}: cannot be read ({error})") from error
+    try:
+        store = ReviewStore.open(folder / root.name, data_dir=folder / "data")
+    except DataError as error:
+        # Its sentence names the copy, which means nothing to anybody.
+        raise DataError(error.code, str(error).replace(str(copy), str(found))) from error
+    if store.problems:
+        store.close()
+        raise DataError("store_corrupted", f"{found} is damaged")
+    return store
