@@ -39,7 +39,20 @@ class Intents(QObject):
         """Let the user draw a box for the object or the target."""
         self._role = role
         self._window.frame_panel.set_tool("box")
-        self._control.said.emit(f"Draw a box around the {role}; Esc leaves")
+        self._begin_box("box")
+
+    def _begin_box(self, tool: str) -> None:
+        """A box of the object belongs to the keyframe, so the cursor goes there."""
+        if tool != "box":
+            self._role = "object"
+            return
+        proposals = self._control.document.session.result("proposals")
+        if self._role == "object" and proposals is not None:
+            self._control.seek(proposals.keyframe, "box")
+            text = "Draw a box around the object at the keyframe; Esc leaves"
+        else:
+            text = "Draw a box around the target, where the object ends; Esc leaves"
+        self._control.said.emit(text)
 
     # -- signals of widgets ----------------------------------------------------------------
 
@@ -58,6 +71,7 @@ class Intents(QObject):
         frame.cameraChanged.connect(lambda key: control.document.set_camera(key, "frame"))
         frame.candidateClicked.connect(self._select)
         frame.boxDrawn.connect(self._box_drawn)
+        frame.toolChanged.connect(self._begin_box)
         frame.boxChanged.connect(self._box_changed)
         frame.pixelHovered.connect(lambda probe: window.status.show_pixel(probe))
         timeline = window.timeline
@@ -128,8 +142,6 @@ class Intents(QObject):
         self._control.decide(
             AddBox.model_validate({"subtask": subtask, "box": (x0, y0, x1, y1), "role": self._role})
         )
-        self._role = "object"
-        self._window.frame_panel.set_tool("select")
 
     def _box_changed(self, candidate: int, x0: float, y0: float, x1: float, y1: float) -> None:
         session = self._control.document.session

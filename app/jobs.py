@@ -80,6 +80,13 @@ class Jobs(QObject):
         """Stop the job in progress; a `Cancelled` event follows within 200 ms."""
         self._client.cancel()
 
+    def abandon(self) -> None:
+        """Stop the job in progress and deliver nothing of it: another episode is on show."""
+        if self._busy:
+            self._client.cancel()
+            self._job = 0
+            self._set_busy(False)
+
     def close(self) -> None:
         """End the worker."""
         self._closed = True

@@ -41,9 +41,15 @@ class RerunFeed(QObject):
             return
         self._shown = keys
         source = self._control.source
-        self._control.background.run("rerun", lambda: build_recording(session, source), self._show)
+        self._control.background.run(
+            "rerun",
+            lambda: build_recording(session, source),
+            lambda recording, error: self._show(keys, recording, error),
+        )
 
-    def _show(self, recording: bytes | None, error: Exception | None) -> None:
+    def _show(self, keys: str, recording: bytes | None, error: Exception | None) -> None:
+        if keys != self._shown:
+            return  # Another episode is on show by now.
         if error is not None or recording is None:
             self._shown = ""
             self._panel.clear(f"No 3D view: {sentence(error) if error else 'nothing to show'}")

@@ -87,7 +87,7 @@ class SessionControl(QObject):
         if error is not None:
             self.failed.emit(sentence(error), "")
             return
-        self.jobs.cancel()
+        self.jobs.abandon()
         self.playback.stop()
         if self.commands.store is not None:
             self.commands.store.close()
@@ -126,7 +126,7 @@ class SessionControl(QObject):
         if error is not None or demonstration is None or self.source is None:
             self.failed.emit(sentence(error) if error else "the episode could not be opened", "")
             return
-        self.jobs.cancel()
+        self.jobs.abandon()
         try:
             edits = self.commands.edits_of(demonstration.ref.episode)
         except DataError as problem:

@@ -13,7 +13,7 @@ from app.rerun_feed import RerunFeed
 from pipeline.annotate import problems_of
 from pipeline.document import Changes, Part
 from pipeline.evaluation.ground_truth import TrueSubtask, matching_truth
-from pipeline.model.problem import DataError, Problem
+from pipeline.model.problem import DataError, Problem, Severity
 from pipeline.model.score import as_box, box_iou
 from pipeline.review.events import Event, Reviewed
 from viewers.overlays import OverlayData, TruthBox
@@ -282,10 +282,11 @@ class Views(QObject):
             for (stage, _), o in session.results.items()
             if stage == "scores" and o.result.winner >= 0
         ]
+        order = list(Severity)[::-1]  # Errors first: the table shows one reason.
         status = EpisodeStatus(
             score=min(scores, default=None),
             reviewed=self._reviews().get(session.demonstration.ref.episode),
-            problems=self._all_problems(),
+            problems=tuple(sorted(self._all_problems(), key=lambda p: order.index(p.severity))),
         )
         self._window.episodes.set_status(session.demonstration.ref.episode, status)
         self._show_review_count()

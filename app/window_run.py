@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import time
@@ -11,9 +12,21 @@ from typing import TYPE_CHECKING
 from app.cli import fail, split_path
 
 if TYPE_CHECKING:
+    from PySide6.QtCore import QtMsgType
     from PySide6.QtWidgets import QApplication
 
     from app.main_window import MainWindow
+
+
+log = logging.getLogger(__name__)
+
+_LEVELS = {
+    "QtDebugMsg": logging.DEBUG,
+    "QtInfoMsg": logging.INFO,
+    "QtWarningMsg": logging.WARNING,
+    "QtCriticalMsg": logging.ERROR,
+    "QtFatalMsg": logging.CRITICAL,
+}
 
 
 def has_display() -> bool:
@@ -24,6 +37,7 @@ def has_display() -> bool:
 
 def make_application() -> QApplication:
     """The one QApplication, with its name, for the window and the offscreen commands."""
+    from PySide6.QtCore import qInstallMessageHandler
     from PySide6.QtWidgets import QApplication
 
     from viewers.web_engine import prepare_application
@@ -32,10 +46,18 @@ def make_application() -> QApplication:
     if isinstance(application, QApplication):
         return application
     prepare_application()
+    qInstallMessageHandler(_log_qt)
     application = QApplication(["demoscope"])
     application.setApplicationName("Demoscope")
     application.setDesktopFileName("demoscope")
     return application
+
+
+def _log_qt(kind: QtMsgType, _: object, text: str) -> None:
+    """Send Qt's messages to our log, so that a terminal shows them only when asked (-v)."""
+    # The offscreen platform says this at every show; nobody can do anything about it.
+    if "propagateSizeHints" not in text:
+        log.log(_LEVELS.get(kind.name, logging.WARNING), "Qt: %s", text)
 
 
 def make_window(theme: str | None = None, *, settings_file: Path | None = None) -> MainWindow:

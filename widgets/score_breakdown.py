@@ -28,6 +28,7 @@ from widgets.fields import EmptyHint
 from widgets.score_formula import (
     TERM_NAMES,
     FormulaConstants,
+    Part,
     as_text,
     headline,
     lines_of,
@@ -41,6 +42,8 @@ _NO_SCORES = "No scores yet. Run the scores stage to see how R comes about."
 _NO_CHOICE = "Select a candidate to see how its R comes about."
 _BESIDE = 860
 """Pixels from which the comparison stands beside the formula."""
+_ONE_LINE = 520
+"""Pixels under which the sum stands term by term instead of on one line."""
 _SCHEME = "term"
 
 
@@ -87,6 +90,7 @@ class ScoreBreakdown(QWidget):
         self._names: dict[int, str] = {}
         self._selected = -1
         self._constants = FormulaConstants()
+        self._is_narrow = False
         self._title = QLabel()
         self._title.setWordWrap(True)
         self._title.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -188,6 +192,9 @@ class ScoreBreakdown(QWidget):
         way = QBoxLayout.Direction.LeftToRight if wide else QBoxLayout.Direction.TopToBottom
         if self._body.direction() is not way:
             self._body.setDirection(way)
+        if (self.width() < _ONE_LINE) is not self._is_narrow:
+            self._is_narrow = self.width() < _ONE_LINE
+            self._refresh()
         super().resizeEvent(event)
 
     def changeEvent(self, event: QEvent) -> None:
@@ -270,13 +277,36 @@ class ScoreBreakdown(QWidget):
             f'<span style="color:{quiet}">{p.name}</span></td>'
             for p in parts
         )
-        table = (
-            f'<table cellspacing="0" cellpadding="2"><tr><td></td>{heads}</tr>'
-            + row("R", [link(p.name, p.formula, p.meaning) for p in parts])
-            + row("", [link(p.name, p.inserted, p.meaning) for p in parts])
-            + row(number(terms.score), [link(p.name, p.value, p.meaning) for p in parts], "bold")
-            + "</table>"
-        )
+
+        def term(p: Part) -> str:
+            shown = "".join(
+                f'<td style="white-space:nowrap">{link(p.name, c)}&nbsp;=&nbsp;</td>'
+                for c in (p.formula, p.inserted)
+            )
+            value = f"{p.sign or '+'} {p.value}"
+            return (
+                f'<tr><td style="white-space:nowrap"><span style="color:{shades[p.name]}">■</span> '
+                f'<span style="color:{quiet}">{p.name}</span>&nbsp;&nbsp;</td>{shown}'
+                f'<td align="right" style="white-space:nowrap;font-weight:bold">'
+                f"{link(p.name, value, p.meaning)}</td></tr>"
+            )
+
+        if self._is_narrow:
+            total = f'<td align="right"><b>{number(terms.score)}</b></td>'
+            rows = (
+                "".join(term(p) for p in parts) + f"<tr><td><b>R</b></td><td></td><td></td>{total}"
+            )
+            table = f'<table cellspacing="0" cellpadding="1">{rows}</tr></table>'
+        else:
+            table = (
+                f'<table cellspacing="0" cellpadding="2"><tr><td></td>{heads}</tr>'
+                + row("R", [link(p.name, p.formula, p.meaning) for p in parts])
+                + row("", [link(p.name, p.inserted, p.meaning) for p in parts])
+                + row(
+                    number(terms.score), [link(p.name, p.value, p.meaning) for p in parts], "bold"
+                )
+                + "</table>"
+            )
         lines = "".join(
             f'<tr><td align="right" style="white-space:nowrap">{link(line.name, line.symbol)}</td>'
             f"<td>&nbsp;=&nbsp;</td><td>"
