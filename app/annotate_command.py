@@ -52,7 +52,7 @@ class _Line(SilentObserver):
             sys.stderr.write(f"\r{text[:100]:100}")
             sys.stderr.flush()
 
-    def finished(self, outcome: StageOutcome, data: bytes) -> None:
+    def finished(self, outcome: StageOutcome, data: bytes | None) -> None:
         if outcome.cached:
             return
         self.computed += 1

@@ -58,8 +58,17 @@ class Jobs(QObject):
         up_to: str | None = None,
         subtask: int | None = None,
         fresh: tuple[str, ...] = (),
+        known: tuple[str, ...] = (),
     ) -> None:
-        """Start computing; a job in progress is cancelled first and its events are dropped."""
+        """Start computing; a job in progress is cancelled first and its events are dropped.
+
+        Args:
+            plan: What decides the results.
+            up_to: Last stage wanted, None for all.
+            subtask: Only this one, None for all.
+            fresh: Stages to compute even if results exist.
+            known: Keys of results that are here already and need not be delivered again.
+        """
         if self._busy:
             self._client.cancel()
         options = {name: dataclasses.asdict(value) for name, value in plan.options.items()}
@@ -72,6 +81,7 @@ class Jobs(QObject):
             up_to=up_to,
             subtask=subtask,
             fresh=fresh,
+            known=known,
         )
         self._job = self._client.run(job)
         self._set_busy(True)

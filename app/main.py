@@ -13,7 +13,7 @@ def _guard() -> None:
 
     here = pathlib.Path(__file__).resolve().parent
     theirs = pathlib.Path(pipeline.__file__ or "").resolve().parent
-    if not (theirs / "annotate.py").is_file():
+    if theirs.parent != here.parent:
         sys.stderr.write(
             f"demoscope: another package named “pipeline” ({theirs}) hides ours beside {here}; "
             "install demoscope in its own environment (pipx or uv tool)\n"

@@ -148,7 +148,9 @@ class SessionControl(QObject):
         if not plan.demonstration.cameras:
             self.failed.emit("no camera of this episode can be read, so nothing can be run", "")
             return
-        self.jobs.run(plan, up_to=up_to, fresh=fresh)
+        self.document.begin_run()
+        known = tuple(o.key for o in self.document.session.results.values())
+        self.jobs.run(plan, up_to=up_to, fresh=fresh, known=known)
 
     def run_from(self, stage: str) -> None:
         """Compute a stage and all that read it again, even if results exist."""

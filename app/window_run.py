@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,7 +82,6 @@ def make_window(theme: str | None = None, *, settings_file: Path | None = None) 
 
 def open_window(path: str | None, theme: str | None = None) -> int:
     """Show the window until it is closed; the exit code of the program."""
-    started = time.perf_counter()
     if not has_display() and os.environ.get("QT_QPA_PLATFORM", "") not in ("offscreen", "minimal"):
         return fail(
             "there is no display; use “demoscope demo --offscreen”, “annotate” or “screenshot”"
@@ -94,16 +92,11 @@ def open_window(path: str | None, theme: str | None = None) -> int:
     window = make_window(theme)
     window.show()
     if os.environ.get("DEMOSCOPE_TIMING"):
-        _report_timing(window, started)
+        from app.timing import Timing
+
+        Timing(window)
     if path:
         dataset, episode = split_path(path)
         QTimer.singleShot(0, lambda: window.control.open_dataset(dataset, episode))
     QTimer.singleShot(400, window.control.jobs.warm_up)
     return application.exec()
-
-
-def _report_timing(window: MainWindow, started: float) -> None:
-    """Write when the window was exposed and the first frame painted (for the benchmark)."""
-    from app.timing import Timing
-
-    Timing(window, started)

@@ -231,6 +231,11 @@ class Document:
         parts = Part.EDITS | Part.STAGES
         return self._set(replace(self.session, edits=edits), parts, initiator)
 
+    def begin_run(self) -> Changes:
+        """Forget failures: a new run tries those stages again."""
+        session = replace(self.session, failures=MappingProxyType({}), running=None)
+        return self._set(session, Part.STAGES, "worker")
+
     def set_running(self, node: NodeId | None) -> Changes:
         """Note which stage is being computed."""
         failures = {k: v for k, v in self.session.failures.items() if k != node}

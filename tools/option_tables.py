@@ -35,10 +35,8 @@ def page() -> str:
 def _row(info: OptionInfo) -> str:
     if info.choices:
         span = ", ".join(info.choices)
-    elif info.low is None and info.high is None:
-        span = ""
     else:
-        span = f"{info.low} to {info.high}"
+        span = info.span
     default = f"{info.default} {info.unit}".strip() or "(empty)"
     text = info.help.replace("|", "\\|")
     return f"| `{info.name}` | {default} | {span} | {text} | {info.source} |"

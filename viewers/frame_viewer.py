@@ -332,16 +332,16 @@ class FrameViewer(OverlayCanvas):
             self.pixelHovered.emit(self._probe(position, hits))
 
     def _probe(self, position: QPointF, hits: tuple[int, ...]) -> PixelProbe | None:
-        if self._pixels is None or not self._is_on_picture(position):
+        if self._image is None or not self._is_on_picture(position):
             return None
         x, y = (int(v) for v in self._view.to_image(position.x(), position.y()))
-        b, g, r = (int(v) for v in self._pixels[y, x, :3])
+        color = self._image.pixelColor(x, y)
         robot = (
             self._data is not None
             and self._is_own_camera()
             and self._data.is_on_robot(self._image_frame, x, y)
         )
-        return PixelProbe(x, y, (r, g, b), hits, robot)
+        return PixelProbe(x, y, (color.red(), color.green(), color.blue()), hits, robot)
 
     def _tip_at(self, position: QPointF) -> str:
         hits = self._candidates_at(position)

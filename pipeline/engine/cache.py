@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
+from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,28 @@ class ResultCache:
             path.unlink(missing_ok=True)
             removed += size
         return removed
+
+
+class ResultMemory:
+    """The newest results as objects, so that a small correction reads nothing from disk."""
+
+    def __init__(self, count: int = 40) -> None:
+        """Keep `count` results (four subtasks of ten stages: tens of megabytes)."""
+        self._count = count
+        self._outcomes: OrderedDict[str, StageOutcome] = OrderedDict()
+
+    def get(self, key: str) -> StageOutcome | None:
+        """The outcome with this key, or None."""
+        if key in self._outcomes:
+            self._outcomes.move_to_end(key)
+        return self._outcomes.get(key)
+
+    def put(self, outcome: StageOutcome) -> None:
+        """Remember an outcome."""
+        self._outcomes[outcome.key] = outcome
+        self._outcomes.move_to_end(outcome.key)
+        while len(self._outcomes) > self._count:
+            self._outcomes.popitem(last=False)
 
 
 def pack(result: Any, seconds: float) -> bytes:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from pipeline.engine.cache import ResultCache, StageOutcome, pack, unpack
+from pipeline.engine.cache import ResultCache, ResultMemory, StageOutcome, pack, unpack
 from pipeline.engine.codec import CodecError
 from pipeline.engine.keys import result_key
 from pipeline.model.demonstration import Demonstration, FrameReader
@@ -48,8 +49,8 @@ class Observer(Protocol):
     def progressed(self, node: NodeId, share: float, what: str) -> None:
         """It is `share` (0..1) done."""
 
-    def finished(self, outcome: StageOutcome, data: bytes) -> None:
-        """It is done or was found; `data` is the packed result."""
+    def finished(self, outcome: StageOutcome, data: bytes | None) -> None:
+        """It is done or was found; `data` is the packed result, None if it was in memory."""
 
 
 class SilentObserver:
@@ -61,7 +62,7 @@ class SilentObserver:
     def progressed(self, node: NodeId, share: float, what: str) -> None:
         """Ignore."""
 
-    def finished(self, outcome: StageOutcome, data: bytes) -> None:
+    def finished(self, outcome: StageOutcome, data: bytes | None) -> None:
         """Ignore."""
 
 
@@ -149,6 +150,7 @@ class Run:
     open_reader: Callable[[], FrameReader]
     observer: Observer = field(default_factory=SilentObserver)
     is_cancelled: Callable[[], bool] = lambda: False
+    memory: ResultMemory | None = None
     fresh: frozenset[str] = frozenset()
     """Stages to compute although a cached result exists ("run from here")."""
     _reader: FrameReader | None = None
@@ -202,6 +204,11 @@ class Run:
             raise Cancelled
         node = (stage.name, subtask)
         key = self.graph.keys(self.plan, subtask)[stage.name]
+        found = self.memory.get(key) if self.memory and stage.name not in self.fresh else None
+        if found is not None:
+            outcome = dataclasses.replace(found, subtask=subtask, cached=True)
+            self.observer.finished(outcome, None)
+            return outcome
         if self.cache is not None and stage.name not in self.fresh:
             data = self.cache.load_bytes(key)
             if data is not None:
@@ -211,6 +218,8 @@ class Run:
                     log.warning("cached result %s is broken, computing again: %s", key, error)
                 else:
                     outcome = StageOutcome(stage.name, subtask, key, result, seconds, cached=True)
+                    if self.memory is not None:
+                        self.memory.put(outcome)
                     self.observer.finished(outcome, data)
                     return outcome
         self.observer.started(node)
@@ -256,5 +265,7 @@ class Run:
         outcome = StageOutcome(
             stage.name, node[1], key, result, seconds, problems=(problem,) if problem else ()
         )
+        if self.memory is not None:
+            self.memory.put(outcome)
         self.observer.finished(outcome, data)
         return outcome

@@ -9,9 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from pipeline.engine.cache import StageOutcome
 from pipeline.model.edits import Edit
 
+_LATE = ConfigDict(defer_build=True)
+"""Validators are made on first use: the window is shown before anything is said."""
+
 
 class _Message(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
 
 class RunJob(_Message):
@@ -27,6 +30,7 @@ class RunJob(_Message):
         up_to: Last stage wanted, None for all.
         subtask: Only this one, None for all.
         fresh: Stages to compute although a cached result exists.
+        known: Keys of results that the window has: they are not sent again.
     """
 
     kind: Literal["run"] = "run"
@@ -38,6 +42,7 @@ class RunJob(_Message):
     up_to: str | None = None
     subtask: int | None = None
     fresh: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
 
 
 class CancelJob(_Message):
@@ -131,7 +136,7 @@ class Died(_Message):
 class Delivered(BaseModel):
     """A finished stage with its result decoded (made by the client from `Finished`)."""
 
-    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True, defer_build=True)
     kind: Literal["delivered"] = "delivered"
     job: int
     outcome: StageOutcome
@@ -141,6 +146,6 @@ ToWorker = Annotated[RunJob | CancelJob | Quit, Field(discriminator="kind")]
 FromWorker = Annotated[
     Ready | Started | Progress | Finished | Failed | Cancelled | Done, Field(discriminator="kind")
 ]
-TO_WORKER: TypeAdapter[ToWorker] = TypeAdapter(ToWorker)
-FROM_WORKER: TypeAdapter[FromWorker] = TypeAdapter(FromWorker)
+TO_WORKER: TypeAdapter[ToWorker] = TypeAdapter(ToWorker, config=_LATE)
+FROM_WORKER: TypeAdapter[FromWorker] = TypeAdapter(FromWorker, config=_LATE)
 Event = Ready | Started | Progress | Delivered | Failed | Cancelled | Done | Died

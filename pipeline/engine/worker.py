@@ -8,17 +8,19 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
 from pipeline.engine import messages as say
-from pipeline.engine.cache import ResultCache, StageOutcome
+from pipeline.engine.cache import ResultCache, ResultMemory, StageOutcome, pack
 from pipeline.engine.graph import Graph, NodeId, Plan, Run, StageFailed
 from pipeline.model.demonstration import DatasetSource, Demonstration
 from pipeline.model.problem import Cancelled, DataError
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 log = logging.getLogger(__name__)
 
@@ -64,9 +66,10 @@ class _Sender:
 class _Reporter:
     """Observer of one job."""
 
-    def __init__(self, sender: _Sender, job: int) -> None:
+    def __init__(self, sender: _Sender, job: int, known: frozenset[str]) -> None:
         self._sender = sender
         self._job = job
+        self._known = known
         self._last = 0.0
 
     def started(self, node: NodeId) -> None:
@@ -82,7 +85,11 @@ class _Reporter:
             )
             self._sender.send(message)
 
-    def finished(self, outcome: StageOutcome, data: bytes) -> None:
+    def finished(self, outcome: StageOutcome, data: bytes | None) -> None:
+        if outcome.cached and outcome.key in self._known:
+            return
+        if data is None:
+            data = pack(outcome.result, outcome.seconds)
         header = say.Finished(
             job=self._job,
             stage=outcome.stage,
@@ -110,6 +117,7 @@ class Worker:
         self._graph = graph
         self._open_dataset = open_dataset
         self._cache = cache
+        self._memory = ResultMemory()
         self._cancelled: set[int] = set()
         self._jobs: list[say.RunJob] = []
         self._wake = threading.Condition()
@@ -169,8 +177,9 @@ class Worker:
                 Plan(demonstration, options_from(self._graph, job.options), job.edits),
                 self._cache,
                 lambda: source.reader(demonstration),
-                _Reporter(self._sender, job.job),
+                _Reporter(self._sender, job.job, frozenset(job.known)),
                 lambda: job.job in self._cancelled,
+                self._memory,
                 frozenset(job.fresh),
             )
             for _ in run.episode(job.up_to, job.subtask):

@@ -6,9 +6,8 @@ import logging
 import multiprocessing
 import threading
 from collections.abc import Callable
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.engine import messages as say
 from pipeline.engine import worker
@@ -16,6 +15,9 @@ from pipeline.engine.cache import StageOutcome, unpack
 from pipeline.engine.codec import CodecError
 from pipeline.engine.graph import Graph
 from pipeline.model.problem import Problem
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 log = logging.getLogger(__name__)
 

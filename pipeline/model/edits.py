@@ -13,12 +13,15 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from pipeline.model.candidate import Box
 from pipeline.model.caption import Verdict
 
+_LATE = ConfigDict(defer_build=True)
+"""Validators are made on first use, not while the window starts."""
+
 EPISODE_SCOPE = -1
 """`subtask` of edits that concern the whole episode."""
 
 
 class _Edit(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
     stage: ClassVar[str]
     subtask: int = EPISODE_SCOPE
 
@@ -159,8 +162,8 @@ Edit = Annotated[
     SetChannels | MoveBoundary | Rename | AddBox | FixBox | ChooseCandidate | JudgeCaption,
     Field(discriminator="kind"),
 ]
-EDIT: TypeAdapter[Edit] = TypeAdapter(Edit)
-EDITS: TypeAdapter[tuple[Edit, ...]] = TypeAdapter(tuple[Edit, ...])
+EDIT: TypeAdapter[Edit] = TypeAdapter(Edit, config=_LATE)
+EDITS: TypeAdapter[tuple[Edit, ...]] = TypeAdapter(tuple[Edit, ...], config=_LATE)
 
 
 def in_force(edits: tuple[Edit, ...]) -> tuple[Edit, ...]:

@@ -59,7 +59,14 @@ class OptionInfo:
         if self.type in (int, float) and not (
             (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
         ):
-            raise ValueError(f"{self.name}: expected {self.low} to {self.high}, got {value}")
+            raise ValueError(f"{self.name}: expected {self.span}, got {value}")
+
+    @property
+    def span(self) -> str:
+        """The allowed numbers in words, empty if all are."""
+        if self.low is None:
+            return "" if self.high is None else f"at most {self.high}"
+        return f"at least {self.low}" if self.high is None else f"{self.low} to {self.high}"
 
 
 def option(

@@ -39,7 +39,8 @@ class DataError(Exception):
     """
 
     def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
+        # Libraries break their messages into lines; what they say is part of our one sentence.
+        super().__init__(" ".join(message.splitlines()))
         self.code = code
 
     def as_problem(self) -> Problem:

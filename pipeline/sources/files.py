@@ -14,6 +14,7 @@ from pipeline.model.problem import DataError
 _LFS_HEAD = b"version https://git-lfs"
 _SAMPLE = 4096
 _BLOCKS = 64
+_LONGEST_NAME = 255
 
 
 def fill_template(root: Path, template: str, values: dict[str, Any]) -> Path:
@@ -42,6 +43,8 @@ def fill_template(root: Path, template: str, values: dict[str, Any]) -> Path:
         raise DataError(
             "bad_template", f"path template “{template}” in info.json: it may use only {known}"
         ) from error
+    if "\0" in relative or max(map(len, relative.split("/"))) > _LONGEST_NAME:
+        raise DataError("bad_template", f"path template {template[:80]!r} gives no file name")
     path = Path(os.path.normpath(root / relative))
     if not path.is_relative_to(root):
         raise DataError("path_escape", f"path template “{template}” leads outside the dataset")

@@ -6,7 +6,7 @@ import logging
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 _INDEX_COLUMNS = frozenset({"timestamp", "frame_index", "episode_index", "index", "task_index"})
 _NUMBERS = ("float32", "float64", "float16", "int64", "int32", "int16", "uint8", "bool")
 _MAX_FRAMES = 2_000_000
+_N = TypeVar("_N", int, float)
 
 
 class LeRobotDataset:
@@ -96,8 +97,8 @@ class LeRobotDataset:
         return {
             "episode_index": entry.index,
             "episode_chunk": entry.index // self._meta.chunks_size,
-            "chunk_index": int(chunk or 0),
-            "file_index": int(file or 0),
+            "chunk_index": _number(entry, f"{group}/chunk_index", int),
+            "file_index": _number(entry, f"{group}/file_index", int),
         }
 
     def _data_path(self, entry: metadata.EpisodeEntry) -> Path:
@@ -214,7 +215,7 @@ class LeRobotDataset:
             grippers=tuple(
                 g
                 for g in self.info.grippers
-                if not np.isnan((state if g.signal == "state" else action)[:, g.indices]).all()
+                if _is_there(state if g.signal == "state" else action, g)
             ),
             problems=tuple(problems),
         )
@@ -230,7 +231,7 @@ class LeRobotDataset:
             if feature.dtype == "image":
                 parts[key] = VideoPart(self._data_path(entry), 0.0, feature, in_table=True)
             else:
-                start = float(entry.fields.get(f"videos/{key}/from_timestamp") or 0.0)
+                start = _number(entry, f"videos/{key}/from_timestamp", float)
                 parts[key] = VideoPart(self._video_path(entry, key), start, feature)
         return LeRobotReader(demonstration, parts)
 
@@ -255,7 +256,7 @@ class LeRobotDataset:
             if self._meta.many_per_file and "episode_index" in have:
                 filters = [("episode_index", "==", entry.index)]
             table = pq.read_table(path, columns=wanted, filters=filters)
-        except (pa.ArrowException, OSError, ValueError) as error:
+        except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
             raise DataError(
                 "bad_table",
                 f"episode {entry.index}: {self._short(path)} is truncated or no Parquet ({error})",
@@ -277,7 +278,9 @@ class LeRobotDataset:
         names: list[str] = []
         length = len(next(iter(columns.values())))
         for key in keys:
-            values = columns[key].reshape(length, -1).astype(np.float32)
+            with np.errstate(over="ignore"):
+                values = columns[key].reshape(length, -1).astype(np.float32)
+            values[np.isinf(values)] = np.nan
             short = key.removeprefix(prefix).lstrip(".") or "action"
             feature = self._meta.features[key]
             own = metadata.flat_names(feature.names, values.shape[1], short)
@@ -303,7 +306,8 @@ class LeRobotDataset:
 
     def _task_of(self, columns: dict[str, Any]) -> str:
         index = columns.get("task_index")
-        return "" if index is None else self._tasks.get(int(index.reshape(-1)[0]), "")
+        first = np.nan if index is None or not index.size else float(index.reshape(-1)[0])
+        return self._tasks.get(int(first), "") if np.isfinite(first) else ""
 
     def _cameras(
         self, entry: metadata.EpisodeEntry, timestamps: F64, problems: list[Problem]
@@ -349,7 +353,7 @@ class LeRobotDataset:
         self, entry: metadata.EpisodeEntry, key: str, path: Path, timestamps: F64
     ) -> Problem | None:
         """Open the file, decode nothing, and compare its frames with the table."""
-        start = float(entry.fields.get(f"videos/{key}/from_timestamp") or 0.0)
+        start = _number(entry, f"videos/{key}/from_timestamp", float)
         try:
             clip = VideoClip(path, timestamps, start=start)
         except DataError as error:
@@ -401,6 +405,8 @@ class LeRobotDataset:
             length = len(next(iter(columns.values())))
             state, state_names = self._stack(columns, "observation.")
             action, action_names = self._stack(columns, "action")
+            if not all(_is_there(state if c.signal == "state" else action, c) for c in channels):
+                continue
             signals = Demonstration(
                 EpisodeRef(str(self.root), episode.index), "", self._meta.fps, length, "", "", (),
                 np.arange(length) / self._meta.fps, state, state_names, action, action_names, (),
@@ -419,8 +425,34 @@ def _as_array(column: Any, name: str, path: Path) -> Any:
         flat = combined.flatten().to_numpy(zero_copy_only=False)
         if len(flat) % len(combined):
             raise DataError("bad_table", f"{path}: column {name} has rows of unequal length")
-        return flat.reshape(len(combined), -1)
-    return combined.to_numpy(zero_copy_only=False)
+        return _as_numbers(flat.reshape(len(combined), -1), name, path)
+    return _as_numbers(combined.to_numpy(zero_copy_only=False), name, path)
+
+
+def _as_numbers(values: Any, name: str, path: Path) -> Any:
+    """Numbers stay as they are; missing values become NaN, anything else is an error."""
+    if values.dtype.kind in "biuf":
+        return values
+    try:
+        return values.astype(np.float64)
+    except (ValueError, TypeError) as error:
+        raise DataError("bad_table", f"{path}: column {name} holds no numbers") from error
+
+
+def _number(entry: metadata.EpisodeEntry, name: str, kind: type[_N]) -> _N:
+    """A field of v3 metadata as a number, 0 if there is none."""
+    try:
+        return kind(entry.fields.get(name) or 0)
+    except (ValueError, TypeError, OverflowError) as error:
+        text = f"episode {entry.index}: meta/episodes: {name} is no number"
+        raise DataError("bad_metadata", text) from error
+
+
+def _is_there(values: F32, channels: GripperChannels) -> bool:
+    """False if an episode lacks these channels: too few columns, or NaN throughout."""
+    if not all(0 <= i < values.shape[1] for i in channels.indices):
+        return False
+    return not bool(np.isnan(values[:, list(channels.indices)]).all())
 
 
 def _error(code: str, text: str) -> Problem:

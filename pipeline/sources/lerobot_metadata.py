@@ -177,7 +177,7 @@ def _from_lines(path: Path) -> list[EpisodeEntry]:
                         int(row["episode_index"]), int(row["length"]), _joined(row.get("tasks"))
                     )
                 )
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
+            except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
                 log.warning("%s line %d is not an episode: %s", path, number, error)
     return entries
 
@@ -191,20 +191,20 @@ def _from_parquet(folder: Path) -> list[EpisodeEntry]:
         try:
             names = pq.read_schema(path).names
             columns = [c for c in names if not c.startswith("stats/")]
-            table = pq.read_table(path, columns=columns)
-        except (pa.ArrowException, OSError) as error:
-            raise DataError("bad_metadata", f"{path}: cannot be read ({error})") from error
-        for row in table.to_pylist():
-            if row.get("episode_index") is None:
-                continue
-            entries.append(
-                EpisodeEntry(
-                    int(row["episode_index"]),
-                    int(row.get("length") or 0),
-                    _joined(row.get("tasks")),
-                    {k: v for k, v in row.items() if "/" in k or k.startswith("dataset_")},
+            rows = pq.read_table(path, columns=columns).to_pylist()
+            for row in rows:
+                if row.get("episode_index") is None:
+                    continue
+                entries.append(
+                    EpisodeEntry(
+                        int(row["episode_index"]),
+                        int(row.get("length") or 0),
+                        _joined(row.get("tasks")),
+                        {k: v for k, v in row.items() if "/" in k or k.startswith("dataset_")},
+                    )
                 )
-            )
+        except (pa.ArrowException, OSError, ValueError, TypeError, OverflowError) as error:
+            raise DataError("bad_metadata", f"{path}: cannot be read ({error})") from error
     return entries
 
 
@@ -226,14 +226,17 @@ def read_tasks(root: Path) -> dict[int, str]:
 
         try:
             rows = pq.read_table(table_path).to_pylist()
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, ValueError) as error:
             log.warning("%s cannot be read: %s", table_path, error)
             rows = []
         for row in rows:
             # pandas writes the text as its index: task or __index_level_0__.
             text = row.get("task", row.get("__index_level_0__"))
-            if text is not None and row.get("task_index") is not None:
-                tasks[int(row["task_index"])] = str(text)
+            try:
+                if text is not None:
+                    tasks[int(row["task_index"])] = str(text)
+            except (ValueError, KeyError, TypeError, OverflowError):
+                log.warning("%s: not a task: %.80s", table_path, row)
     return tasks
 
 

@@ -72,8 +72,12 @@ class VideoClip:
             raise DataError(
                 "bad_video", f"{path}: is no video that can be opened ({error})"
             ) from error
+        codec: Any = self._stream.codec_context
+        if codec is None:  # The header names a codec that nobody knows.
+            self._container.close()
+            raise DataError("bad_video", f"{path}: is encoded in a way that cannot be decoded")
         # Threads make a seek 1.1 to 2 times slower and playing hardly faster.
-        self._stream.codec_context.thread_type = "NONE"
+        codec.thread_type = "NONE"
         self._base = float(self._stream.time_base or 1)
         self._pts, self._keys = self._packet_times(start, start + float(timestamps[-1]))
         if not len(self._pts):
@@ -104,7 +108,7 @@ class VideoClip:
                 pts.append(packet.pts)
                 if packet.is_keyframe:
                     keys.append(packet.pts)
-        except av.FFmpegError as error:
+        except (av.FFmpegError, OverflowError) as error:
             # A truncated file still has the frames before the break.
             log.warning("%s: reading packets stopped: %s", self.path, error)
         ordered = np.unique(np.asarray(pts, dtype=np.int64))
