@@ -58,6 +58,9 @@ def build_parser() -> argparse.ArgumentParser:
     one.add_argument("--out", type=Path, required=True)
     one.add_argument("--size", default="1280x800", help="WIDTHxHEIGHT")
     one.add_argument("--theme", choices=["dark", "light"], default="dark")
+    one.add_argument(
+        "--with-3d", action="store_true", help="use the display, so that the 3D viewer is in it"
+    )
 
     commands.add_parser("paths", help="print where settings, caches and results live")
     one = commands.add_parser("doctor", help="say what works on this machine")
@@ -138,6 +141,7 @@ def _dispatch(options: argparse.Namespace, parser: argparse.ArgumentParser) -> i
                 options.out,
                 (width, height),
                 options.theme,
+                with_3d=options.with_3d,
             )
         case "paths":
             from app.settings import paths

@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app.cli import fail, note, say
 from pipeline.sources.detect import open_dataset
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from PySide6.QtGui import QPixmap
+
+    from app.main_window import MainWindow
 
 _RUN_MS = 300_000
 """How long the pipeline may take; afterwards the picture shows what is there."""
 
 
+_VIEWER_MS = 60_000
+_SETTLE_MS = 3000
+"""The 3D viewer says when it is ready, not when its last picture is drawn."""
+
+
 def screenshot(
-    dataset: str, episode: int, frame: int, out: Path, size: tuple[int, int], theme: str
+    dataset: str,
+    episode: int,
+    frame: int,
+    out: Path,
+    size: tuple[int, int],
+    theme: str,
+    *,
+    with_3d: bool = False,
 ) -> int:
     """Run the pipeline on an episode, draw the window and save it.
 
@@ -30,6 +44,8 @@ def screenshot(
         out: PNG file.
         size: Width and height in pixels.
         theme: `dark` or `light`.
+        with_3d: Show the window on the display, so that the 3D viewer is in the picture; without,
+            nothing is shown and the 3D panel says that it needs a display.
 
     Returns:
         0, or 1 after one sentence.
@@ -41,12 +57,16 @@ def screenshot(
     # Before Qt starts: what cannot be opened is said at once.
     open_dataset(dataset).open(episode)
     out.parent.mkdir(parents=True, exist_ok=True)
-    # A desktop may set another platform for all programs; this one must not need a display.
-    os.environ["QT_QPA_PLATFORM"] = "offscreen"
-    from app.window_run import make_application, make_window
+    from app.window_run import has_display, make_application, make_window
+
+    if not with_3d:
+        # A desktop may set another platform for all programs; this one must not need a display.
+        os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    elif not has_display():
+        return fail("--with-3d needs a display")
 
     make_application()
-    with _quiet_qt(), tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder:
         window = make_window(theme, settings_file=Path(folder) / "settings.ini")
         control = window.control
         try:
@@ -80,7 +100,7 @@ def screenshot(
                 _wait(lambda: viewer.image_frame == control.document.session.frame, 5000)
             _wait(lambda: control.background.idle, 20_000)
             window.resize(*size)
-            picture = window.grab()
+            picture = _picture_with_3d(window) if with_3d else window.grab()
         finally:
             window.close()
     if (picture.width(), picture.height()) != size:
@@ -92,19 +112,16 @@ def screenshot(
     return 0
 
 
-@contextmanager
-def _quiet_qt() -> Iterator[None]:
-    """Send Qt's messages to the log: the offscreen platform complains at every resize."""
-    from PySide6.QtCore import QMessageLogContext, QtMsgType, qInstallMessageHandler
+def _picture_with_3d(window: MainWindow) -> QPixmap:
+    """Grab the window's pixels from the screen once the 3D viewer has drawn."""
+    from viewers.rerun_viewer import ViewerState
 
-    def tell(kind: QtMsgType, context: QMessageLogContext, text: str) -> None:
-        log.info("Qt: %s", text)
-
-    before = qInstallMessageHandler(tell)
-    try:
-        yield
-    finally:
-        qInstallMessageHandler(before)
+    ready = _wait(lambda: window.rerun.state is ViewerState.READY, _VIEWER_MS)
+    if not ready:
+        note(f"the 3D viewer is not in the picture: {window.rerun.message}")
+    window.rerun.set_frame(window.control.document.session.frame)
+    _wait(lambda: False, _SETTLE_MS)
+    return window.screen().grabWindow(window.winId())
 
 
 def _wait(done: Callable[[], bool], timeout: int) -> bool:

@@ -33,10 +33,7 @@ def page() -> str:
 
 
 def _row(info: OptionInfo) -> str:
-    if info.choices:
-        span = ", ".join(info.choices)
-    else:
-        span = info.span
+    span = ", ".join(info.choices) if info.choices else info.span
     default = f"{info.default} {info.unit}".strip() or "(empty)"
     text = info.help.replace("|", "\\|")
     return f"| `{info.name}` | {default} | {span} | {text} | {info.source} |"

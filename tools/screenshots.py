@@ -1,0 +1,48 @@
+"""Makes the pictures of the README by `demoscope screenshot`, under Xvfb without a display."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+EPISODE, FRAME, SIZE = 3, 96, "1760x1040"
+
+
+def main() -> int:
+    """Make docs/window-dark.png and docs/window-light.png."""
+    screen = None
+    environment = dict(os.environ)
+    if not environment.get("DISPLAY"):
+        if shutil.which("Xvfb") is None:
+            sys.stderr.write("no display and no Xvfb\n")
+            return 1
+        read, write = os.pipe()
+        command = ["Xvfb", "-displayfd", str(write), "-screen", "0", f"{SIZE}x24"]
+        screen = subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL)
+        os.close(write)
+        with os.fdopen(read) as answer:
+            environment["DISPLAY"] = f":{answer.readline().strip()}"
+        environment["QT_QPA_PLATFORM"] = "xcb"
+    try:
+        return max(_picture(theme, environment) for theme in ("dark", "light"))
+    finally:
+        if screen is not None:
+            screen.kill()
+            screen.wait()
+
+
+def _picture(theme: str, environment: dict[str, str]) -> int:
+    command = [
+        *(sys.executable, "-m", "app.main", "screenshot", "resources/sample"),
+        *("--episode", str(EPISODE), "--frame", str(FRAME), "--size", SIZE, "--theme", theme),
+        *("--with-3d", "--out", f"docs/window-{theme}.png"),
+    ]
+    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
