@@ -34,7 +34,7 @@ from widgets.stage_panel import StagePanel
 from widgets.theme import apply_theme
 from widgets.timeline import Timeline
 
-_LAYOUT_VERSION = 1
+_LAYOUT_VERSION = 2
 _WIDE = 1700
 """From this width on the score's formula has its own column instead of a tab."""
 _OTHER_MENUS = ("File", "Edit", "Go", "Candidate", "Caption", "Run", "View", "Help")

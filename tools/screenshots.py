@@ -1,4 +1,4 @@
-"""Makes the pictures of the README by `demoscope screenshot`, under Xvfb without a display."""
+"""Makes the README's pictures with `demoscope screenshot`, under Xvfb without a display."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRectF, Qt
+from PySide6.QtCore import QRectF, Qt, QTimer
 from PySide6.QtGui import QFont, QImage, QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import QWidget
 
@@ -14,6 +14,8 @@ from viewers.overlay_painter import Emphasis, OverlayPainter, OverlayScene
 from viewers.overlays import OverlayData, OverlayVisibility
 from viewers.view_transform import ViewTransform
 
+LATE = 60
+"""Milliseconds after which the header says that the picture is not the wanted one yet."""
 NO_IMAGE = "No frame yet. Open a dataset and choose an episode."
 
 
@@ -32,6 +34,10 @@ class OverlayCanvas(FrameCanvas):
         self._message = ""
         self._frame = 0
         self._image_frame = 0
+        self._late = QTimer(self)
+        self._late.setSingleShot(True)
+        self._late.setInterval(LATE)
+        self._late.timeout.connect(self.update)
         self._data: OverlayData | None = None
         self._visibility = OverlayVisibility()
         self._emphasis = Emphasis()
@@ -50,14 +56,17 @@ class OverlayCanvas(FrameCanvas):
             rgb: (H, W, 3) uint8 RGB, copied; None shows the message instead.
             frame: Frame of the episode that it is.
         """
+        self._late.stop()
         self._set_pixels(rgb)
         self._image_frame = frame
         self.update()
 
     def set_frame(self, frame: int) -> None:
-        """Say which frame is wanted; the header tells while its picture is not there yet."""
+        """Say which frame is wanted; the header tells if its picture is not there soon."""
         self._frame = frame
-        self.update()
+        # Usually the picture comes at once: painting the old one again would only delay it.
+        if frame != self._image_frame and not self._late.isActive():
+            self._late.start()
 
     def set_overlays(self, data: OverlayData | None) -> None:
         """Show other results. The winner becomes that of their scores."""

@@ -23,6 +23,8 @@ from widgets.timeline_task_lanes import CandidateLane
 RULER = 22
 """Pixels of the axis on top."""
 _READOUT = 20
+_LEAST = 20.0
+"""Height of a signal lane in which its course can still be told."""
 _RIGHT = 10
 _GAP = 2.0
 
@@ -173,14 +175,20 @@ class TimelineView(QWidget):
         return QSize(900, 300)
 
     def minimumSizeHint(self) -> QSize:
-        """Small, but still readable."""
-        return QSize(320, 150)
+        """As small as all lanes remain readable."""
+        return QSize(320, max(150, self._least_height()))
 
     # Layout and painting --------------------------------------------------------------------
 
     def _rebuild(self) -> None:
         self._lanes = self._content.lanes()
+        self.updateGeometry()
         self._arrange()
+
+    def _least_height(self) -> int:
+        """Height under which lanes would run into the readout."""
+        lanes = sum((lane.fixed or _LEAST) + _GAP for lane in self._lanes)
+        return RULER + _READOUT + round(lanes)
 
     def _arrange(self) -> None:
         room = self.height() - RULER - _READOUT - _GAP * len(self._lanes)
@@ -188,7 +196,7 @@ class TimelineView(QWidget):
         share = (room - sum(lane.fixed for lane in self._lanes)) / weights if weights else 0.0
         top = float(RULER)
         for lane in self._lanes:
-            height = lane.fixed or max(lane.weight * share, 14.0)
+            height = lane.fixed or max(lane.weight * share, _LEAST)
             lane.rect = QRectF(0, top, self.width(), round(height))
             top += round(height) + _GAP
         width = max(self.width() - GUTTER - _RIGHT, 1)
