@@ -9,10 +9,11 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from app.cli import fail, note, parse_episodes, say
+from app.arguments import parse_episodes
 from app.prediction_file import PredictionFile
 from app.saved_reviews import saved_reviews
 from app.settings import paths
+from app.terminal import fail, note, say
 from pipeline.annotate import EpisodeAnnotations, annotate_episode, standard_graph
 from pipeline.engine.cache import ResultCache, StageOutcome
 from pipeline.engine.graph import Graph, NodeId, SilentObserver

@@ -9,6 +9,8 @@ import os
 import sys
 from pathlib import Path
 
+from app.arguments import parse_size, split_path
+from app.terminal import fail, say
 from pipeline.model.problem import Cancelled, DataError
 
 log = logging.getLogger(__name__)
@@ -117,7 +119,8 @@ def _dispatch(options: argparse.Namespace, parser: argparse.ArgumentParser) -> i
         case "open":
             from app.window_run import open_window
 
-            return open_window(options.path, options.theme)
+            path, episode = split_path(options.path) if options.path else (None, None)
+            return open_window(path, episode, options.theme)
         case "demo":
             from app.demo import run_demo
 
@@ -162,56 +165,3 @@ def _dispatch(options: argparse.Namespace, parser: argparse.ArgumentParser) -> i
             return 0 if all(c.ok or c.optional for c in checks) else 1
     parser.print_help()
     return 0
-
-
-def say(text: str) -> None:
-    """Write a line to standard output."""
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
-
-
-def note(text: str) -> None:
-    """Write a line to standard error (progress, warnings)."""
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()
-
-
-def fail(text: str) -> int:
-    """Write one sentence, on one line, to standard error; returns exit code 1."""
-    note(f"demoscope: {' '.join(text.split())}")
-    return 1
-
-
-def parse_size(text: str) -> tuple[int, int]:
-    """Read WIDTHxHEIGHT; ValueError with one sentence."""
-    parts = text.lower().split("x")
-    if len(parts) == 2 and all(
-        p.isdecimal() and len(p) < 6 and 1 <= int(p) <= 10_000 for p in parts
-    ):
-        return int(parts[0]), int(parts[1])
-    raise ValueError(f"--size: expected WIDTHxHEIGHT such as 1280x800, got “{text}”")
-
-
-def parse_episodes(text: str, known: list[int]) -> list[int]:
-    """Read `0,2-5` against the dataset's episode indices; ValueError with one sentence."""
-    wanted: list[int] = []
-    for part in text.split(","):
-        first, dash, last = part.strip().partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()):
-            raise ValueError(f"--episodes: expected numbers and ranges such as 0,2-5, got “{text}”")
-        low, high = int(first), int(last) if dash else int(first)
-        if low > high:
-            raise ValueError(f"--episodes: the range {low}-{high} runs backwards")
-        inside = [i for i in known if low <= i <= high]
-        if not inside:
-            raise ValueError(f"--episodes: the dataset has no episode {part.strip()}")
-        wanted.extend(i for i in inside if i not in wanted)
-    return wanted
-
-
-def split_path(text: str) -> tuple[str, int | None]:
-    """Split PATH#EPISODE; a `#` that is part of an existing path stays in it."""
-    path, hash_sign, episode = text.rpartition("#")
-    if hash_sign and episode.isdecimal() and not Path(text).exists():
-        return path, int(episode)
-    return text, None

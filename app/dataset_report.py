@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
-from app.cli import note, say
 from app.saved_reviews import saved_reviews
+from app.terminal import note, say
 from pipeline.model.demonstration import (
     DatasetInfo,
     DatasetSource,

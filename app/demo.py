@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from app.cli import note, say
 from app.settings import sample_dataset
+from app.terminal import note, say
 
 
 def run_demo(out: Path, *, offscreen: bool) -> int:
@@ -20,7 +20,7 @@ def run_demo(out: Path, *, offscreen: bool) -> int:
 
     sample = sample_dataset()
     if has_display() and not offscreen:
-        return open_window(str(sample))
+        return open_window(str(sample), None)
     if not offscreen:
         note("There is no display: running the same thing offscreen.")
     from app.annotate_command import annotate

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.cli import fail, note, say
+from app.terminal import fail, note, say
 from pipeline.sources.detect import open_dataset
 
 if TYPE_CHECKING:

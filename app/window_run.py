@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.cli import fail, split_path
+from app.terminal import fail
 
 if TYPE_CHECKING:
     from PySide6.QtCore import QtMsgType
@@ -80,8 +80,17 @@ def make_window(theme: str | None = None, *, settings_file: Path | None = None) 
     return window
 
 
-def open_window(path: str | None, theme: str | None = None) -> int:
-    """Show the window until it is closed; the exit code of the program."""
+def open_window(path: str | None, episode: int | None, theme: str | None = None) -> int:
+    """Show the window until it is closed.
+
+    Args:
+        path: Dataset to open, None for none.
+        episode: Its episode, None for the first that is present.
+        theme: `dark`, `light` or `system`; None for what was used last.
+
+    Returns:
+        The exit code of the program.
+    """
     if not has_display() and os.environ.get("QT_QPA_PLATFORM", "") not in ("offscreen", "minimal"):
         return fail(
             "there is no display; use “demoscope demo --offscreen”, “annotate” or “screenshot”"
@@ -96,7 +105,6 @@ def open_window(path: str | None, theme: str | None = None) -> int:
 
         Timing(window)
     if path:
-        dataset, episode = split_path(path)
-        QTimer.singleShot(0, lambda: window.control.open_dataset(dataset, episode))
+        QTimer.singleShot(0, lambda: window.control.open_dataset(path, episode))
     QTimer.singleShot(400, window.control.jobs.warm_up)
     return application.exec()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import app.doctor
-from app.cli import parse_size, split_path
+from app.arguments import parse_size, split_path
 from app.main import main
 from pipeline.model.edits import SetChannels
 from pipeline.review.store import ReviewStore

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, QEventLoop, QObject, Qt, QTimer, Signal
@@ -88,8 +89,7 @@ def steps(window: MainWindow, watch: PaintWatch, key: Qt.Key, count: int) -> lis
         wanted = document.session.frame + delta
         if not 0 <= wanted < demonstration.length:
             watch.wanted = 0 if delta > 0 else demonstration.length - 1
-            frame = watch.wanted
-            until(watch.painted, lambda: window.control.seek(frame))
+            until(watch.painted, partial(window.control.seek, watch.wanted))
             spin(500)
             continue
         watch.wanted = wanted
@@ -108,7 +108,7 @@ def seeks(window: MainWindow, watch: PaintWatch, count: int) -> list[float]:
     for frame in (dice.randrange(demonstration.length) for _ in range(count)):
         if frame != window.control.document.session.frame:
             watch.wanted = frame
-            times.append(until(watch.painted, lambda f=frame: window.control.seek(f)))
+            times.append(until(watch.painted, partial(window.control.seek, frame)))
             spin(150)
     return times
 
@@ -170,6 +170,10 @@ def measure(title: str, dataset: Path, episode: int) -> None:
         spin(1000)
         refreshes.end()
         spin(1000)
+        # Without a window manager nobody else gives the window its keys.
+        window.activateWindow()
+        window.frame_panel.viewer.setFocus()
+        spin(100)
         header(f"{title}, {application.platformName()}", "PySide6", "av", "numpy")
         row("Right, held", steps(window, watch, Qt.Key.Key_Right, FORWARD), FRAME)
         row("Left, held", steps(window, watch, Qt.Key.Key_Left, BACK), FRAME)
