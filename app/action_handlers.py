@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from PySide6.QtWidgets import QDialog, QFileDialog, QVBoxLayout
+from PySide6.QtWidgets import QDialog, QFileDialog, QVBoxLayout, QWidget
 
-from app.actions import ACTIONS
+from app.actions import ACTIONS, ActionTable
+from app.intents import Intents
+from app.panels import Panels
+from app.session_control import SessionControl
 from app.settings import sample_dataset
 from pipeline.annotate import annotation_of
 from pipeline.model.edits import EPISODE_SCOPE
@@ -16,9 +19,6 @@ from pipeline.model.problem import DataError
 from viewers.overlays import OverlayVisibility
 from widgets.channel_mapping import ChannelMapping
 from widgets.shortcut_help import ShortcutHelp, ShortcutLine
-
-if TYPE_CHECKING:
-    from app.main_window import MainWindow
 
 _HIDDEN = OverlayVisibility(
     masks=False,
@@ -32,14 +32,57 @@ _HIDDEN = OverlayVisibility(
 )
 
 
+class Shell(Protocol):
+    """What the actions need of the window itself."""
+
+    @property
+    def theme(self) -> str:
+        """`dark` or `light`, whichever is on show."""
+
+    def set_theme(self, name: str) -> None:
+        """Show other colours."""
+
+    def remember(self, key: str, value: object) -> None:
+        """Keep a setting."""
+
+    def arrange(self) -> None:
+        """Put all docks where they belong."""
+
+    def ask_folder(self) -> None:
+        """Ask for a dataset folder and open it."""
+
+    def window(self) -> QWidget:
+        """Parent of dialogs."""
+
+    def close(self) -> bool:
+        """Leave."""
+
+    def showFullScreen(self) -> None:  # noqa: N802 - Qt's name
+        """Fill the screen."""
+
+    def showNormal(self) -> None:  # noqa: N802 - Qt's name
+        """Leave full screen."""
+
+
 class ActionHandlers:
     """Runs actions by their id."""
 
-    def __init__(self, window: MainWindow) -> None:
-        self._window = window
-        self._control = window.control
+    def __init__(
+        self,
+        control: SessionControl,
+        panels: Panels,
+        intents: Intents,
+        table: ActionTable,
+        shell: Shell,
+    ) -> None:
+        self._control = control
+        self._panels = panels
+        self._intents = intents
+        self._table = table
+        self._shell = shell
+        self._parent = shell.window()
         self._channels: QDialog | None = None
-        self._visible = window.frame_panel.visibility
+        self._visible = panels.frame.visibility
         missing = [s.id for s in ACTIONS if not hasattr(self, f"do_{s.id}")]
         missing = [name for name in missing if not name.startswith("candidate_")]
         if missing:
@@ -57,7 +100,7 @@ class ActionHandlers:
 
     def do_open_folder(self) -> None:
         """Ask for a folder."""
-        self._window.ask_folder()
+        self._shell.ask_folder()
 
     def do_open_sample(self) -> None:
         """Open the sample dataset."""
@@ -73,7 +116,7 @@ class ActionHandlers:
         if demonstration is None:
             return
         name = f"{Path(demonstration.ref.dataset).name}_episode_{demonstration.ref.episode}.jsonl"
-        path, _ = QFileDialog.getSaveFileName(self._window, "Export annotations", name)
+        path, _ = QFileDialog.getSaveFileName(self._parent, "Export annotations", name)
         if not path:
             return
         common = {s: o for (s, i), o in session.results.items() if i == EPISODE_SCOPE}
@@ -93,13 +136,13 @@ class ActionHandlers:
 
     def do_export_picture(self) -> None:
         """Write the picture with its overlays."""
-        path, _ = QFileDialog.getSaveFileName(self._window, "Export picture", "frame.png")
-        if path and not self._window.frame_panel.viewer.grab_picture().save(path):
+        path, _ = QFileDialog.getSaveFileName(self._parent, "Export picture", "frame.png")
+        if path and not self._panels.frame.viewer.grab_picture().save(path):
             self._control.failed.emit(f"{path} could not be written", "")
 
     def do_quit(self) -> None:
         """Close the window."""
-        self._window.close()
+        self._shell.close()
 
     # -- Edit ------------------------------------------------------------------------------
 
@@ -113,18 +156,18 @@ class ActionHandlers:
 
     def do_draw_box(self) -> None:
         """Draw the object's box."""
-        self._window.intents.draw("object")
+        self._intents.draw("object")
 
     def do_draw_target(self) -> None:
         """Draw the target's box."""
-        self._window.intents.draw("target")
+        self._intents.draw("target")
 
     def do_channels(self) -> None:
         """Show the gripper channels."""
-        dialog = QDialog(self._window)
+        dialog = QDialog(self._parent)
         dialog.setWindowTitle("Gripper channels")
         mapping = ChannelMapping(dialog)
-        mapping.channelsChanged.connect(self._window.intents.set_channels)
+        mapping.channelsChanged.connect(self._intents.set_channels)
         mapping.set_demonstration(self._control.document.session.demonstration)
         QVBoxLayout(dialog).addWidget(mapping)
         dialog.resize(560, 520)
@@ -204,7 +247,7 @@ class ActionHandlers:
         self._neighbour(-1)
 
     def _neighbour(self, step: int) -> None:
-        episode = self._window.episodes.neighbour(step)
+        episode = self._panels.episodes.neighbour(step)
         if episode is None:
             self._control.said.emit("No further episode")
         else:
@@ -252,21 +295,21 @@ class ActionHandlers:
 
     def do_choose(self) -> None:
         """Make the selected candidate the winner."""
-        self._window.intents.choose(self._control.document.session.candidate)
+        self._intents.choose(self._control.document.session.candidate)
 
     # -- Caption ---------------------------------------------------------------------------
 
     def do_accept(self) -> None:
         """Accept the caption."""
-        self._window.intents.judge("accepted")
+        self._intents.judge("accepted")
 
     def do_correct(self) -> None:
         """Write the caption."""
-        self._window.caption.begin_edit()
+        self._panels.caption.begin_edit()
 
     def do_reject(self) -> None:
         """Reject the caption."""
-        self._window.intents.judge("rejected")
+        self._intents.judge("rejected")
 
     # -- Run -------------------------------------------------------------------------------
 
@@ -284,16 +327,16 @@ class ActionHandlers:
 
     def do_auto_run(self) -> None:
         """Switch running on opening."""
-        on = self._window.table.actions["auto_run"].isChecked()
+        on = self._table.actions["auto_run"].isChecked()
         self._control.auto_run = on
-        self._window.settings.setValue("auto_run", on)
+        self._shell.remember("auto_run", on)
 
     # -- View ------------------------------------------------------------------------------
 
     def do_overlays(self) -> None:
         """Show or hide all overlays."""
-        panel = self._window.frame_panel
-        if self._window.table.actions["overlays"].isChecked():
+        panel = self._panels.frame
+        if self._table.actions["overlays"].isChecked():
             panel.set_visibility(self._visible)
         else:
             self._visible = panel.visibility
@@ -301,40 +344,40 @@ class ActionHandlers:
 
     def do_fit(self) -> None:
         """Fit the picture."""
-        self._window.frame_panel.viewer.fit()
+        self._panels.frame.viewer.fit()
 
     def do_one_to_one(self) -> None:
         """One picture pixel per screen pixel."""
-        self._window.frame_panel.viewer.one_to_one()
+        self._panels.frame.viewer.one_to_one()
 
     def do_zoom_in(self) -> None:
         """Zoom in."""
-        self._window.frame_panel.viewer.zoom_by(1.25)
+        self._panels.frame.viewer.zoom_by(1.25)
 
     def do_zoom_out(self) -> None:
         """Zoom out."""
-        self._window.frame_panel.viewer.zoom_by(0.8)
+        self._panels.frame.viewer.zoom_by(0.8)
 
     def do_theme(self) -> None:
         """Switch between light and dark."""
-        self._window.set_theme("light" if self._window.theme == "dark" else "dark")
+        self._shell.set_theme("light" if self._shell.theme == "dark" else "dark")
 
     def do_reset_layout(self) -> None:
         """Put all docks where they belong."""
-        self._window.arrange()
+        self._shell.arrange()
 
     def do_full_screen(self) -> None:
         """Fill the screen."""
-        if self._window.table.actions["full_screen"].isChecked():
-            self._window.showFullScreen()
+        if self._table.actions["full_screen"].isChecked():
+            self._shell.showFullScreen()
         else:
-            self._window.showNormal()
+            self._shell.showNormal()
 
     # -- Help ------------------------------------------------------------------------------
 
     def do_shortcuts(self) -> None:
         """List all shortcuts."""
-        dialog = ShortcutHelp(self._window)
+        dialog = ShortcutHelp(self._parent)
         dialog.set_lines(
             tuple(ShortcutLine(s.menu, s.text, ", ".join(s.keys)) for s in ACTIONS if s.keys)
         )

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject
 
+from app.panels import Panels
+from app.session_control import SessionControl
 from pipeline.model.edits import (
     AddBox,
     ChooseCandidate,
@@ -21,24 +23,23 @@ from pipeline.stages.stage import StageContext, StageInputs
 from viewers.rerun_inputs import candidate_of
 
 if TYPE_CHECKING:
-    from app.main_window import MainWindow
     from pipeline.model.phases import PhasesResult
 
 
 class Intents(QObject):
     """Listens to the widgets of one window."""
 
-    def __init__(self, window: MainWindow) -> None:
-        super().__init__(window)
-        self._window = window
-        self._control = window.control
+    def __init__(self, panels: Panels, control: SessionControl, parent: QObject) -> None:
+        super().__init__(parent)
+        self._panels = panels
+        self._control = control
         self._role = "object"
         self._connect()
 
     def draw(self, role: str) -> None:
         """Let the user draw a box for the object or the target."""
         self._role = role
-        self._window.frame_panel.set_tool("box")
+        self._panels.frame.set_tool("box")
         self._begin_box("box")
 
     def _begin_box(self, tool: str) -> None:
@@ -57,38 +58,38 @@ class Intents(QObject):
     # -- signals of widgets ----------------------------------------------------------------
 
     def _connect(self) -> None:
-        window, control = self._window, self._control
-        window.episodes.episodeSelected.connect(control.open_episode)
-        window.episodes.episodeActivated.connect(control.open_episode)
-        stages = window.stages
+        panels, control = self._panels, self._control
+        panels.episodes.episodeSelected.connect(control.open_episode)
+        panels.episodes.episodeActivated.connect(control.open_episode)
+        stages = panels.stages
         stages.runRequested.connect(control.run)
         stages.runFromRequested.connect(control.run_from)
         stages.cancelRequested.connect(control.cancel)
         stages.optionsChanged.connect(control.set_options)
         stages.problemActivated.connect(self._go_to_problem)
-        window.findings.problemActivated.connect(self._go_to_problem)
-        frame = window.frame_panel
+        panels.findings.problemActivated.connect(self._go_to_problem)
+        frame = panels.frame
         frame.cameraChanged.connect(lambda key: control.document.set_camera(key, "frame"))
         frame.candidateClicked.connect(self._select)
         frame.boxDrawn.connect(self._box_drawn)
         frame.toolChanged.connect(self._begin_box)
         frame.boxChanged.connect(self._box_changed)
-        frame.pixelHovered.connect(lambda probe: window.status.show_pixel(probe))
-        timeline = window.timeline
+        frame.pixelHovered.connect(lambda probe: panels.status.show_pixel(probe))
+        timeline = panels.timeline
         timeline.frameChosen.connect(lambda f: control.seek(f, "timeline"))
         timeline.boundaryMoved.connect(self._boundary_moved)
         timeline.subtaskClicked.connect(lambda i: control.document.set_subtask(i, "timeline"))
         timeline.thresholdsChanged.connect(self._preview_thresholds)
         timeline.thresholdsCommitted.connect(self._commit_thresholds)
-        window.candidates.candidateSelected.connect(self._select)
-        window.candidates.candidateChosen.connect(self.choose)
-        caption = window.caption
+        panels.candidates.candidateSelected.connect(self._select)
+        panels.candidates.candidateChosen.connect(self.choose)
+        caption = panels.caption
         caption.accepted.connect(lambda: self.judge("accepted"))
         caption.rejected.connect(lambda: self.judge("rejected"))
         caption.corrected.connect(lambda text: self.judge("corrected", text))
         caption.renamed.connect(self._renamed)
-        window.rerun.frameChanged.connect(lambda f: control.seek(f, "rerun"))
-        window.rerun.entitySelected.connect(self._entity_selected)
+        panels.rerun.frameChanged.connect(lambda f: control.seek(f, "rerun"))
+        panels.rerun.entitySelected.connect(self._entity_selected)
 
     def _select(self, candidate: int) -> None:
         self._control.document.select_candidate(candidate, "views")
@@ -182,7 +183,7 @@ class Intents(QObject):
         return result
 
     def _preview_thresholds(self, tau: float, delta: float) -> None:
-        self._window.timeline.set_phases(self._phases_with(tau, delta))
+        self._panels.timeline.set_phases(self._phases_with(tau, delta))
 
     def _commit_thresholds(self, tau: float, delta: float) -> None:
         options = self._control.document.session.options["phases"]

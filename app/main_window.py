@@ -17,22 +17,12 @@ from PySide6.QtWidgets import (
 
 from app.action_handlers import ActionHandlers
 from app.actions import ACTIONS, ActionTable
-from app.banner import Banner
 from app.intents import Intents
+from app.panels import Panels
 from app.session_control import SessionControl
-from app.status_line import StatusLine
 from app.views import Views
 from pipeline.document import Changes, Part
-from viewers.frame_panel import FramePanel
-from viewers.rerun_viewer import RerunPanel
-from widgets.candidate_table import CandidateTable
-from widgets.caption_editor import CaptionEditor
-from widgets.episode_table import EpisodeTable
-from widgets.problem_list import ProblemList
-from widgets.score_breakdown import ScoreBreakdown
-from widgets.stage_panel import StagePanel
 from widgets.theme import apply_theme
-from widgets.timeline import Timeline
 
 _LAYOUT_VERSION = 2
 _WIDE = 1700
@@ -57,32 +47,23 @@ class MainWindow(QMainWindow):
         self.setWindowTitle("Demoscope")
         self.setAcceptDrops(True)
         self.setDockNestingEnabled(True)
-        self.episodes = EpisodeTable(self)
-        self.stages = StagePanel(self)
-        self.frame_panel = FramePanel(self)
-        self.timeline = Timeline(self)
-        self.candidates = CandidateTable(self)
-        self.breakdown = ScoreBreakdown(self)
-        self.findings = ProblemList(self)
-        self.caption = CaptionEditor(self)
-        self.rerun = RerunPanel(self)
-        self._banner = Banner(self)
+        self.panels = Panels(self)
         center = QWidget(self)
         box = QVBoxLayout(center)
         box.setContentsMargins(0, 0, 0, 0)
         box.setSpacing(0)
-        box.addWidget(self._banner)
-        box.addWidget(self.frame_panel, 1)
+        box.addWidget(self.panels.banner)
+        box.addWidget(self.panels.frame, 1)
         self.setCentralWidget(center)
         self._docks = self._make_docks()
         self.table = ActionTable(self, self._run_action)
         self._make_menus()
-        self.status = StatusLine(self.statusBar())
-        self.views = Views(self)
-        self.intents = Intents(self)
-        self.handlers = ActionHandlers(self)
+        self.views = Views(self.panels, control, self)
+        self.views.titleChanged.connect(self.setWindowTitle)
+        self.intents = Intents(self.panels, control, self)
+        self.handlers = ActionHandlers(control, self.panels, self.intents, self.table, self)
         control.said.connect(lambda text: self.statusBar().showMessage(text, 8000))
-        control.failed.connect(self._banner.show_failure)
+        control.failed.connect(self.panels.banner.show_failure)
         control.bridge.changed.connect(self._on_changes)
         control.jobs.busyChanged.connect(lambda _: self.refresh_actions())
         control.auto_run = self.settings.value("auto_run", True, bool)  # type: ignore[assignment]
@@ -99,14 +80,14 @@ class MainWindow(QMainWindow):
         self.setCorner(Qt.Corner.BottomRightCorner, areas.BottomDockWidgetArea)
         docks: dict[str, QDockWidget] = {}
         for name, title, widget, area in (
-            ("episodes", "Episodes", self.episodes, areas.LeftDockWidgetArea),
-            ("stages", "Stages", self.stages, areas.LeftDockWidgetArea),
-            ("rerun", "Rerun 3D", self.rerun, areas.RightDockWidgetArea),
-            ("timeline", "Timeline", self.timeline, areas.BottomDockWidgetArea),
-            ("candidates", "Candidates", self.candidates, areas.BottomDockWidgetArea),
-            ("why", "Why this score", self.breakdown, areas.BottomDockWidgetArea),
-            ("caption", "Caption", self.caption, areas.BottomDockWidgetArea),
-            ("findings", "Findings", self.findings, areas.BottomDockWidgetArea),
+            ("episodes", "Episodes", self.panels.episodes, areas.LeftDockWidgetArea),
+            ("stages", "Stages", self.panels.stages, areas.LeftDockWidgetArea),
+            ("rerun", "Rerun 3D", self.panels.rerun, areas.RightDockWidgetArea),
+            ("timeline", "Timeline", self.panels.timeline, areas.BottomDockWidgetArea),
+            ("candidates", "Candidates", self.panels.candidates, areas.BottomDockWidgetArea),
+            ("why", "Why this score", self.panels.breakdown, areas.BottomDockWidgetArea),
+            ("caption", "Caption", self.panels.caption, areas.BottomDockWidgetArea),
+            ("findings", "Findings", self.panels.findings, areas.BottomDockWidgetArea),
         ):
             dock = QDockWidget(title, self)
             dock.setObjectName(f"dock-{name}")
@@ -210,7 +191,7 @@ class MainWindow(QMainWindow):
     def _on_changes(self, changes: Changes) -> None:
         if changes.parts & ~(Part.FRAME | Part.PLAYING):
             self.refresh_actions()
-        self.status.show_session(self.control.document.session, busy=self.control.jobs.busy)
+        self.panels.status.show_session(self.control.document.session, busy=self.control.jobs.busy)
 
     @property
     def theme(self) -> str:
@@ -218,13 +199,17 @@ class MainWindow(QMainWindow):
         # The application's palette: this window's follows one turn of the event loop later.
         return "dark" if QApplication.palette().window().color().lightness() < 128 else "light"
 
+    def remember(self, key: str, value: object) -> None:
+        """Keep a setting."""
+        self.settings.setValue(key, value)
+
     def set_theme(self, name: str) -> None:
         """Show `dark`, `light` or `system` colours and remember it."""
         application = QApplication.instance()
         if isinstance(application, QApplication):
             apply_theme(application, name)
         self.settings.setValue("theme", name)
-        self.rerun.set_theme(self.theme)
+        self.panels.rerun.set_theme(self.theme)
 
     def ask_folder(self) -> None:
         """Ask for a dataset folder and open it."""
@@ -247,12 +232,12 @@ class MainWindow(QMainWindow):
             if url.isLocalFile():
                 self.control.open_dataset(url.toLocalFile())
                 return
-        self._banner.show_failure("only files and folders of this machine can be dropped", "")
+        self.panels.banner.show_failure("only files and folders of this machine can be dropped", "")
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Remember the layout and stop everything that runs."""
         self.save_layout()
         self.views.close()
-        self.rerun.shutdown()
+        self.panels.rerun.shutdown()
         self.control.close()
         super().closeEvent(event)

@@ -96,7 +96,7 @@ def screenshot(
             control.seek(frame, "screenshot")
             demonstration = control.document.session.demonstration
             if demonstration is not None and demonstration.cameras:
-                viewer = window.frame_panel.viewer
+                viewer = window.panels.frame.viewer
                 _wait(lambda: viewer.image_frame == control.document.session.frame, 5000)
             _wait(lambda: control.background.idle, 20_000)
             window.resize(*size)
@@ -116,10 +116,10 @@ def _picture_with_3d(window: MainWindow) -> QPixmap:
     """Grab the window's pixels from the screen once the 3D viewer has drawn."""
     from viewers.rerun_viewer import ViewerState
 
-    ready = _wait(lambda: window.rerun.state is ViewerState.READY, _VIEWER_MS)
+    ready = _wait(lambda: window.panels.rerun.state is ViewerState.READY, _VIEWER_MS)
     if not ready:
-        note(f"the 3D viewer is not in the picture: {window.rerun.message}")
-    window.rerun.set_frame(window.control.document.session.frame)
+        note(f"the 3D viewer is not in the picture: {window.panels.rerun.message}")
+    window.panels.rerun.set_frame(window.control.document.session.frame)
     _wait(lambda: False, _SETTLE_MS)
     return window.screen().grabWindow(window.winId())
 

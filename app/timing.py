@@ -30,7 +30,7 @@ class Timing(QObject):
         super().__init__(window)
         self._spawned = float(os.environ[VARIABLE])
         self._window = window
-        self._viewer = window.frame_panel.viewer
+        self._viewer = window.panels.frame.viewer
         self._episode = False
         self._seen: set[str] = set()
         self._painted.connect(self._write, Qt.ConnectionType.QueuedConnection)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, Signal
 
 from app.frame_loader import LoadedFrame
+from app.panels import Panels
 from app.rerun_feed import RerunFeed
+from app.session_control import SessionControl
 from pipeline.annotate import problems_of
 from pipeline.document import Changes, Part
 from pipeline.evaluation.ground_truth import TrueSubtask, matching_truth
@@ -22,26 +24,29 @@ from widgets.episode_rows import EpisodeStatus
 from widgets.score_formula import FormulaConstants
 from widgets.stage_table import StageRow, StageState
 
-if TYPE_CHECKING:
-    from app.main_window import MainWindow
-
 log = logging.getLogger(__name__)
 
 
 class Views(QObject):
-    """Refreshes what changed, and nothing else."""
+    """Refreshes what changed, and nothing else.
 
-    def __init__(self, window: MainWindow) -> None:
-        super().__init__(window)
-        self._window = window
-        self._control = window.control
-        self._feed = RerunFeed(window.control, window.rerun, self)
+    Signals:
+        titleChanged: What the window should be called.
+    """
+
+    titleChanged = Signal(str)
+
+    def __init__(self, panels: Panels, control: SessionControl, parent: QObject) -> None:
+        super().__init__(parent)
+        self._panels = panels
+        self._control = control
+        self._feed = RerunFeed(control, panels.rerun, self)
         self._control.bridge.changed.connect(self.refresh)
         self._control.loader.loaded.connect(self._show_frame)
-        self._control.progressed.connect(window.stages.set_progress)
-        self._control.jobs.busyChanged.connect(window.stages.set_busy)
+        self._control.progressed.connect(panels.stages.set_progress)
+        self._control.jobs.busyChanged.connect(panels.stages.set_busy)
         self._control.jobEnded.connect(self._show_episode_status)
-        window.stages.stageSelected.connect(self._show_options)
+        panels.stages.stageSelected.connect(self._show_options)
 
     def close(self) -> None:
         """Forget what is under way."""
@@ -52,34 +57,34 @@ class Views(QObject):
     def refresh(self, changes: Changes) -> None:
         """Show what changed."""
         parts = changes.parts
-        window, session = self._window, self._control.document.session
+        panels, session = self._panels, self._control.document.session
         if parts & Part.DATASET:
-            window.episodes.set_dataset(session.dataset)
+            panels.episodes.set_dataset(session.dataset)
             name = session.dataset.name if session.dataset else ""
-            window.setWindowTitle(f"{name} — Demoscope" if name else "Demoscope")
+            self.titleChanged.emit(f"{name} — Demoscope" if name else "Demoscope")
             self._show_all_reviews()
         if parts & Part.EPISODE:
             self._show_episode()
         if parts & (Part.FRAME | Part.EPISODE):
-            window.timeline.set_frame(session.frame)
-            window.frame_panel.viewer.set_frame(session.frame)
+            panels.timeline.set_frame(session.frame)
+            panels.frame.viewer.set_frame(session.frame)
             if changes.initiator != "rerun":
-                window.rerun.set_frame(session.frame)
+                panels.rerun.set_frame(session.frame)
         if parts & Part.CAMERA and session.camera:
-            window.frame_panel.set_camera(session.camera)
+            panels.frame.set_camera(session.camera)
         if parts & (Part.RESULTS | Part.SUBTASK):
             self._show_results(changes.stage)
         elif parts & Part.CAMERA:
             self._show_overlays()
         if parts & Part.CANDIDATE:
-            window.frame_panel.viewer.set_selected(session.candidate)
-            window.timeline.set_selected(session.candidate)
-            window.candidates.set_selected(session.candidate)
-            window.breakdown.set_selected(session.candidate)
+            panels.frame.viewer.set_selected(session.candidate)
+            panels.timeline.set_selected(session.candidate)
+            panels.candidates.set_selected(session.candidate)
+            panels.breakdown.set_selected(session.candidate)
         if parts & Part.STAGES:
-            window.stages.set_rows(self._stage_rows())
+            panels.stages.set_rows(self._stage_rows())
         if parts & (Part.OPTIONS | Part.EPISODE) and changes.initiator != "options":
-            self._show_options(window.stages.selected)
+            self._show_options(panels.stages.selected)
         if parts & (Part.EDITS | Part.EPISODE):
             self._show_history()
 
@@ -90,7 +95,7 @@ class Views(QObject):
             return
         if loaded.camera != session.camera:
             return
-        viewer = self._window.frame_panel.viewer
+        viewer = self._panels.frame.viewer
         if loaded.rgb is None:
             viewer.set_message(loaded.message)
         else:
@@ -98,23 +103,23 @@ class Views(QObject):
         viewer.set_image(loaded.rgb, loaded.frame)
 
     def _show_episode(self) -> None:
-        window, session = self._window, self._control.document.session
+        panels, session = self._panels, self._control.document.session
         demonstration = session.demonstration
-        window.findings.set_problems(demonstration.problems if demonstration else ())
+        panels.findings.set_problems(demonstration.problems if demonstration else ())
         if demonstration is None:
-            window.frame_panel.set_cameras((), "")
-            window.timeline.set_episode(0, 30.0)
-            window.rerun.clear()
+            panels.frame.set_cameras((), "")
+            panels.timeline.set_episode(0, 30.0)
+            panels.rerun.clear()
             return
         keys = tuple(c.key for c in demonstration.cameras)
-        window.frame_panel.set_cameras(keys, session.camera)
-        window.timeline.set_episode(demonstration.length, demonstration.fps)
-        window.episodes.set_current(demonstration.ref.episode)
-        window.rerun.clear()
+        panels.frame.set_cameras(keys, session.camera)
+        panels.timeline.set_episode(demonstration.length, demonstration.fps)
+        panels.episodes.set_current(demonstration.ref.episode)
+        panels.rerun.clear()
         if not keys:
             reasons = "; ".join(p.message for p in demonstration.problems)
-            window.frame_panel.viewer.set_message(f"No picture can be shown: {reasons}")
-            window.frame_panel.viewer.set_image(None, 0)
+            panels.frame.viewer.set_message(f"No picture can be shown: {reasons}")
+            panels.frame.viewer.set_image(None, 0)
 
     def truth(self) -> TrueSubtask | None:
         """Ground truth of the selected subtask, if there is any."""
@@ -128,33 +133,33 @@ class Views(QObject):
         )
 
     def _show_results(self, stage: str) -> None:
-        window, session = self._window, self._control.document.session
+        panels, session = self._panels, self._control.document.session
         phases, subtasks = session.result("phases"), session.result("subtasks")
         proposals, scores = session.result("proposals"), session.result("scores")
         if stage in ("", "phases"):
-            window.timeline.set_phases(phases)
+            panels.timeline.set_phases(phases)
         if stage in ("", "subtasks"):
-            window.timeline.set_subtasks(subtasks)
-            window.timeline.set_subtask(session.subtask)
+            panels.timeline.set_subtasks(subtasks)
+            panels.timeline.set_subtask(session.subtask)
         truth = self.truth()
         if stage in ("", "subtasks"):
-            window.timeline.set_truth(list(truth.contact) if truth else [])
+            panels.timeline.set_truth(list(truth.contact) if truth else [])
         if stage in ("", "proposals", "scores"):
             keyframe = proposals.keyframe if proposals is not None else None
-            window.timeline.set_scores(scores, keyframe)
-            window.candidates.set_results(proposals, scores)
-            window.candidates.set_ground_truth(self._true_candidates(truth))
+            panels.timeline.set_scores(scores, keyframe)
+            panels.candidates.set_results(proposals, scores)
+            panels.candidates.set_ground_truth(self._true_candidates(truth))
             names = {p.id: p.label for p in proposals.candidates} if proposals is not None else {}
-            window.breakdown.set_constants(_constants(session.options["scores"]))
-            window.breakdown.set_results(scores, names)
-            window.breakdown.set_selected(session.candidate)
-            window.candidates.set_selected(session.candidate)
+            panels.breakdown.set_constants(_constants(session.options["scores"]))
+            panels.breakdown.set_results(scores, names)
+            panels.breakdown.set_selected(session.candidate)
+            panels.candidates.set_selected(session.candidate)
         if stage not in ("phases", "captions"):
             self._show_overlays()
         if stage in ("", "subtasks", "captions"):
             task = subtasks.subtasks[session.subtask] if subtasks is not None else None
-            window.caption.set_caption(session.result("captions"), task)
-        window.findings.set_problems(self._all_problems())
+            panels.caption.set_caption(session.result("captions"), task)
+        panels.findings.set_problems(self._all_problems())
         if stage in ("", "captions"):
             self._feed.refresh()
 
@@ -168,13 +173,13 @@ class Views(QObject):
         return {p.id for p in proposals.candidates if box_iou(p.box, box) >= 0.5}
 
     def _show_overlays(self) -> None:
-        window, session = self._window, self._control.document.session
+        panels, session = self._panels, self._control.document.session
         proposals = session.result("proposals")
-        viewer = window.frame_panel.viewer
+        viewer = panels.frame.viewer
         if proposals is None or proposals.camera != session.camera:
             viewer.set_overlays(None)
             reason = "run the pipeline first" if proposals is None else "boxes belong to the camera"
-            window.frame_panel.set_drawing_allowed(
+            panels.frame.set_drawing_allowed(
                 reason if proposals is None else f"{reason} {proposals.camera}"
             )
             return
@@ -198,7 +203,7 @@ class Views(QObject):
             )
         )
         viewer.set_selected(session.candidate)
-        window.frame_panel.set_drawing_allowed("")
+        panels.frame.set_drawing_allowed("")
 
     def _belongs(self, stage: str) -> bool:
         """True if a result has as many candidates as the shown proposals (a re-run may differ)."""
@@ -256,20 +261,20 @@ class Views(QObject):
     def _show_options(self, stage: str) -> None:
         options: Any = self._control.document.session.options.get(stage)
         if options is not None:
-            self._window.stages.set_options(stage, options)
+            self._panels.stages.set_options(stage, options)
 
     def _show_history(self) -> None:
         session = self._control.document.session
         store = self._control.commands.store
         if store is None or session.demonstration is None:
-            self._window.caption.set_history(())
+            self._panels.caption.set_history(())
             return
         try:
             events = store.history(session.demonstration.ref.episode)
         except DataError as error:
             log.warning("history: %s", error)
             return
-        self._window.caption.set_history(
+        self._panels.caption.set_history(
             tuple(HistoryLine(_local_time(e.at), e.who, _what(e)) for e in reversed(events))
         )
 
@@ -288,7 +293,7 @@ class Views(QObject):
             reviewed=self._reviews().get(session.demonstration.ref.episode),
             problems=tuple(sorted(self._all_problems(), key=lambda p: order.index(p.severity))),
         )
-        self._window.episodes.set_status(session.demonstration.ref.episode, status)
+        self._panels.episodes.set_status(session.demonstration.ref.episode, status)
         self._show_review_count()
 
     def _reviews(self) -> dict[int, str]:
@@ -304,13 +309,13 @@ class Views(QObject):
 
     def _show_all_reviews(self) -> None:
         for episode, verdict in self._reviews().items():
-            self._window.episodes.set_status(episode, EpisodeStatus(reviewed=verdict))
+            self._panels.episodes.set_status(episode, EpisodeStatus(reviewed=verdict))
         self._show_review_count()
 
     def _show_review_count(self) -> None:
         dataset = self._control.document.session.dataset
         total = sum(e.present for e in dataset.episodes) if dataset else 0
-        self._window.status.show_review(len(self._reviews()), total)
+        self._panels.status.show_review(len(self._reviews()), total)
 
 
 def _worst(reviewed: Reviewed) -> str:

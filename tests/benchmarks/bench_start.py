@@ -64,6 +64,7 @@ def start(command: list[str], display: str, home: Path, last: str) -> dict[str, 
         "QT_QPA_PLATFORM": "xcb",
         "DEMOSCOPE_CONFIG_DIR": str(home / "config"),
         "DEMOSCOPE_DATA_DIR": str(home / "data"),
+        "DEMOSCOPE_CACHE_DIR": str(home / "cache"),
     }
     environment["DEMOSCOPE_TIMING"] = repr(time.time())
     process = subprocess.Popen(
@@ -104,9 +105,9 @@ def main() -> None:
                 if turn:  # The first start warms the disk cache.
                     times[name].append(told)
     header("Spawn of the process to the first paint, Xvfb 1920x1080", "PySide6", "pyqtgraph")
-    for name, told in times.items():
+    for name, starts in times.items():
         goal = 1000.0 if name.startswith("demoscope") else None
-        row(name, [t["window"] for t in told], goal)
+        row(name, [t["window"] for t in starts], goal)
     own = times["demoscope open"]
     row("episode opened, from spawn", [t["episode"] for t in own])
     row("first frame painted, from spawn", [t["first_frame"] for t in own])

@@ -8,9 +8,9 @@ and the longest time for which the event loop stood still meanwhile.
 
 from __future__ import annotations
 
+import math
 import os
 import random
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -24,7 +24,7 @@ from PySide6.QtTest import QTest
 
 from app.main_window import MainWindow
 from app.window_run import make_application, make_window
-from pipeline.document import Changes
+from pipeline.document import Changes, Part
 from tests.benchmarks.display import virtual_display
 from tests.benchmarks.table import header, row, write
 from tests.datasets import SAMPLE, shared_data
@@ -47,7 +47,7 @@ class PaintWatch(QObject):
 
     def __init__(self, window: MainWindow) -> None:
         super().__init__(window)
-        self._viewer = window.frame_panel.viewer
+        self._viewer = window.panels.frame.viewer
         self._viewer.installEventFilter(self)
         self.wanted = -1
         self._seen.connect(self.painted, Qt.ConnectionType.QueuedConnection)
@@ -80,11 +80,11 @@ def until(signal: object, act: Callable[[], object], patience: int = 5000) -> fl
 
 def steps(window: MainWindow, watch: PaintWatch, key: Qt.Key, count: int) -> list[float]:
     """Press an arrow key at the pace of key repeat."""
-    document, viewer = window.control.document, window.frame_panel.viewer
+    document, viewer = window.control.document, window.panels.frame.viewer
     demonstration = document.session.demonstration
     assert demonstration is not None
     delta = 1 if key is Qt.Key.Key_Right else -1
-    times = []
+    times: list[float] = []
     while len(times) < count:
         wanted = document.session.frame + delta
         if not 0 <= wanted < demonstration.length:
@@ -145,7 +145,7 @@ class Refreshes:
     def _refresh(self, changes: Changes) -> None:
         start = time.perf_counter()
         self._views.refresh(changes)
-        name = "+".join(p.name.lower() for p in type(changes.parts) if p in changes.parts)
+        name = "+".join(str(p.name).lower() for p in Part if p in changes.parts)
         key = f"{name} {changes.stage}".strip()
         self.times.setdefault(key, []).append(time.perf_counter() - start)
 
@@ -172,7 +172,7 @@ def measure(title: str, dataset: Path, episode: int) -> None:
         spin(1000)
         # Without a window manager nobody else gives the window its keys.
         window.activateWindow()
-        window.frame_panel.viewer.setFocus()
+        window.panels.frame.viewer.setFocus()
         spin(100)
         header(f"{title}, {application.platformName()}", "PySide6", "av", "numpy")
         row("Right, held", steps(window, watch, Qt.Key.Key_Right, FORWARD), FRAME)
@@ -184,7 +184,7 @@ def measure(title: str, dataset: Path, episode: int) -> None:
             row(f"  {name}", times, FRAME)
         late = sorted(refreshes.gaps)[-5:]
         write(f"  event loop stood still: {', '.join(f'{1e3 * g:.0f}' for g in late[::-1])} ms")
-        total = statistics.fsum(t for times in refreshes.times.values() for t in times)
+        total = math.fsum(t for times in refreshes.times.values() for t in times)
         write(f"  all changes together: {1e3 * total:.0f} ms")
         window.close()
 

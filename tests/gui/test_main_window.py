@@ -47,7 +47,7 @@ def open_episode(qtbot: QtBot, window: MainWindow, root: Path, episode: int) -> 
     """Open an episode and wait until all of its stages are done."""
     with qtbot.waitSignal(window.control.jobEnded, timeout=EPISODE_TIME) as blocker:
         window.control.open_dataset(str(root), episode)
-    assert blocker.args == ["done"], window._banner.text
+    assert blocker.args == ["done"], window.panels.banner.text
 
 
 def session(window: MainWindow):
@@ -68,10 +68,10 @@ def test_the_main_job(qtbot: QtBot, window: MainWindow, sample: Path) -> None:
     scores = now.result("scores")
     assert scores.winner >= 0
     assert now.candidate == scores.winner
-    assert window.candidates.candidate == scores.winner
+    assert window.panels.candidates.candidate == scores.winner
     assert "cube" in now.result("captions").text
-    assert f"{scores.of(scores.winner).score:.3f}" in window.breakdown.text()
-    viewer = window.frame_panel.viewer
+    assert f"{scores.of(scores.winner).score:.3f}" in window.panels.breakdown.text()
+    viewer = window.panels.frame.viewer
     window.control.seek(now.result("proposals").keyframe)
     qtbot.waitUntil(lambda: viewer.image_frame == session(window).frame, timeout=5000)
     assert not viewer.grab_picture().isNull()
@@ -84,7 +84,7 @@ def test_the_main_job(qtbot: QtBot, window: MainWindow, sample: Path) -> None:
 
 def test_one_cursor_for_all_views(qtbot: QtBot, window: MainWindow, sample: Path) -> None:
     open_episode(qtbot, window, sample, 0)
-    viewer = window.frame_panel.viewer
+    viewer = window.panels.frame.viewer
     viewer.setFocus()
     window.control.seek(10)
     for key, modifier, frame in (
@@ -96,17 +96,17 @@ def test_one_cursor_for_all_views(qtbot: QtBot, window: MainWindow, sample: Path
     ):
         qtbot.keyClick(viewer, key, modifier)
         assert session(window).frame == frame
-        assert window.timeline.frame == frame
-        assert window.rerun.frame == frame
+        assert window.panels.timeline.frame == frame
+        assert window.panels.rerun.frame == frame
         qtbot.waitUntil(lambda f=frame: viewer.image_frame == f, timeout=5000)
-    window.timeline.frameChosen.emit(42)
+    window.panels.timeline.frameChosen.emit(42)
     assert session(window).frame == 42
     qtbot.waitUntil(lambda: viewer.image_frame == 42, timeout=5000)
 
 
 def test_playing_moves_and_stops(qtbot: QtBot, window: MainWindow, sample: Path) -> None:
     open_episode(qtbot, window, sample, 0)
-    viewer = window.frame_panel.viewer
+    viewer = window.panels.frame.viewer
     viewer.setFocus()
     qtbot.keyClick(viewer, Qt.Key.Key_Space)
     qtbot.waitUntil(lambda: session(window).frame >= 3, timeout=5000)
@@ -122,13 +122,13 @@ def test_choosing_is_kept_undone_and_survives_reopening(
     scores = session(window).result("scores")
     winner, second = scores.ranking[:2]
     tracks = session(window).outcome("tracks")
-    qtbot.keyClick(window.frame_panel.viewer, Qt.Key.Key_2)
+    qtbot.keyClick(window.panels.frame.viewer, Qt.Key.Key_2)
     assert session(window).candidate == second
     wait_done(
         qtbot,
         window,
         lambda: qtbot.keyClick(
-            window.frame_panel.viewer, Qt.Key.Key_Return, Qt.KeyboardModifier.ShiftModifier
+            window.panels.frame.viewer, Qt.Key.Key_Return, Qt.KeyboardModifier.ShiftModifier
         ),
     )
     assert session(window).result("scores").winner == second
@@ -143,11 +143,11 @@ def test_choosing_is_kept_undone_and_survives_reopening(
 
 def test_captions_by_keyboard(qtbot: QtBot, window: MainWindow, sample: Path) -> None:
     open_episode(qtbot, window, sample, 0)
-    viewer = window.frame_panel.viewer
+    viewer = window.panels.frame.viewer
     viewer.setFocus()
     wait_done(qtbot, window, lambda: qtbot.keyClick(viewer, Qt.Key.Key_Return))
     assert session(window).result("captions").verdict == "accepted"
-    wait_done(qtbot, window, lambda: window.caption.corrected.emit("Drop the red cube."))
+    wait_done(qtbot, window, lambda: window.panels.caption.corrected.emit("Drop the red cube."))
     assert session(window).result("captions").text == "Drop the red cube."
     wait_done(qtbot, window, lambda: qtbot.keyClick(viewer, Qt.Key.Key_X))
     assert session(window).result("captions").verdict == "rejected"
@@ -165,12 +165,12 @@ def test_boundary_box_and_name_enter_their_stages(
     wait_done(
         qtbot,
         window,
-        lambda: window.timeline.boundaryMoved.emit(phases[0].arm, 0, before - 5),
+        lambda: window.panels.timeline.boundaryMoved.emit(phases[0].arm, 0, before - 5),
     )
     assert session(window).result("phases").arms[0].phases[0].end == before - 5
-    wait_done(qtbot, window, lambda: window.caption.renamed.emit("crimson die", "bowl"))
+    wait_done(qtbot, window, lambda: window.panels.caption.renamed.emit("crimson die", "bowl"))
     assert session(window).result("subtasks").subtasks[0].object_name == "crimson die"
-    wait_done(qtbot, window, lambda: window.frame_panel.boxDrawn.emit(20.0, 300.0, 90.0, 370.0))
+    wait_done(qtbot, window, lambda: window.panels.frame.boxDrawn.emit(20.0, 300.0, 90.0, 370.0))
     drawn = [p for p in session(window).result("proposals").candidates if p.origin == "user"]
     assert [p.box for p in drawn] == [(20.0, 300.0, 90.0, 370.0)]
     for _ in range(3):
@@ -181,7 +181,7 @@ def test_boundary_box_and_name_enter_their_stages(
 def test_drawing_a_box_goes_to_the_keyframe(qtbot: QtBot, window: MainWindow, sample: Path) -> None:
     open_episode(qtbot, window, sample, 0)
     window.control.seek(3)
-    viewer = window.frame_panel.viewer
+    viewer = window.panels.frame.viewer
     viewer.setFocus()
     qtbot.keyClick(viewer, Qt.Key.Key_B)
     assert viewer.tool == "box"
@@ -212,12 +212,12 @@ def test_options_turn_stale_what_follows(qtbot: QtBot, window: MainWindow, sampl
     options = session(window).options["scores"]
     from pipeline.model.options import with_option
 
-    window.stages.optionsChanged.emit("scores", with_option(options, "motion_weight", 0.7))
-    states = {row.name: row.state.value for row in window.stages.rows}
+    window.panels.stages.optionsChanged.emit("scores", with_option(options, "motion_weight", 0.7))
+    states = {row.name: row.state.value for row in window.panels.stages.rows}
     assert states["tracks"] == "fresh"
     assert states["scores"] == states["target"] == states["captions"] == "stale"
     wait_done(qtbot, window, lambda: window.table.actions["run"].trigger())
-    assert all(row.state.value == "fresh" for row in window.stages.rows)
+    assert all(row.state.value == "fresh" for row in window.panels.stages.rows)
 
 
 def test_killed_worker_leaves_the_window_alive(
@@ -229,11 +229,11 @@ def test_killed_worker_leaves_the_window_alive(
     with qtbot.waitSignal(window.control.jobEnded, timeout=20 * SECONDS) as blocker:
         os.kill(window.control.jobs.pid, signal.SIGKILL)
     assert blocker.args == ["died"]
-    assert "killed" in window._banner.text
-    states = {row.name: row.state.value for row in window.stages.rows}
+    assert "killed" in window.panels.banner.text
+    states = {row.name: row.state.value for row in window.panels.stages.rows}
     assert states["tracks"] == "failed"
     wait_done(qtbot, window, window.control.run)
-    assert all(row.state.value == "fresh" for row in window.stages.rows)
+    assert all(row.state.value == "fresh" for row in window.panels.stages.rows)
 
 
 def test_cancel(qtbot: QtBot, window: MainWindow, sample: Path) -> None:
@@ -241,7 +241,7 @@ def test_cancel(qtbot: QtBot, window: MainWindow, sample: Path) -> None:
     window.control.run(fresh=("tracks",))
     qtbot.waitUntil(lambda: session(window).running == ("tracks", 0), timeout=20 * SECONDS)
     with qtbot.waitSignal(window.control.jobEnded, timeout=20 * SECONDS) as blocker:
-        window.stages.cancelRequested.emit()
+        window.panels.stages.cancelRequested.emit()
     assert blocker.args == ["cancelled"]
     assert session(window).running is None
 
@@ -277,7 +277,7 @@ def test_bad_paths_are_one_sentence(
 ) -> None:
     with qtbot.waitSignal(window.control.failed, timeout=10 * SECONDS):
         window.control.open_dataset(str(make(tmp_path)))
-    assert sentence in window._banner.text
+    assert sentence in window.panels.banner.text
     assert session(window).dataset is None
 
 
@@ -290,7 +290,7 @@ def test_a_broken_episode_keeps_the_open_one(
     open_episode(qtbot, window, root, 0)
     with qtbot.waitSignal(window.control.failed, timeout=10 * SECONDS):
         window.control.open_episode(1)
-    assert "truncated" in window._banner.text
+    assert "truncated" in window.panels.banner.text
     assert session(window).demonstration.ref.episode == 0
 
 
@@ -309,7 +309,7 @@ def test_shortcuts_are_unique() -> None:
 def test_keys_stay_in_text_fields(qtbot: QtBot, window: MainWindow, sample: Path) -> None:
     open_episode(qtbot, window, sample, 0)
     window.activateWindow()
-    window.episodes.focus_filter()
+    window.panels.episodes.focus_filter()
     field = window.focusWidget()
     frame = session(window).frame
     qtbot.keyClicks(field, "x 2a")
