@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import deque
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Qt, Signal, Slot
+from PySide6.QtCore import QObject, Qt, QTimer, Signal, Slot
 
 from pipeline.engine import messages as say
 from pipeline.engine.graph import Plan
@@ -32,7 +33,12 @@ class Jobs(QObject):
     ) -> None:
         super().__init__(parent)
         self._client = WorkerClient(graph, OPENER, cache, self._from_thread)
-        self._arrived.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
+        self._arrived.connect(self._queue, Qt.ConnectionType.QueuedConnection)
+        # One event for each turn of the event loop: results from the cache come all at once, and
+        # showing ten of them in a row would hold up paint events and keys.
+        self._waiting: deque[say.Event] = deque()
+        self._turn = QTimer(self)
+        self._turn.timeout.connect(self._deliver_next)
         self._job = 0
         self._busy = False
         self._closed = False
@@ -100,6 +106,8 @@ class Jobs(QObject):
     def close(self) -> None:
         """End the worker."""
         self._closed = True
+        self._turn.stop()
+        self._waiting.clear()
         self._client.close()
 
     def _from_thread(self, event: say.Event) -> None:
@@ -107,6 +115,18 @@ class Jobs(QObject):
             self._arrived.emit(event)
 
     @Slot(object)
+    def _queue(self, event: say.Event) -> None:
+        self._waiting.append(event)
+        if not self._turn.isActive():
+            self._turn.start(0)
+
+    @Slot()
+    def _deliver_next(self) -> None:
+        if self._waiting:
+            self._deliver(self._waiting.popleft())
+        else:
+            self._turn.stop()
+
     def _deliver(self, event: say.Event) -> None:
         if isinstance(event, say.Ready):
             return

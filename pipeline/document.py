@@ -233,6 +233,8 @@ class Document:
 
     def begin_run(self) -> Changes:
         """Forget failures: a new run tries those stages again."""
+        if not self.session.failures and self.session.running is None:
+            return Changes(Part.NONE, "worker", self.revision)
         session = replace(self.session, failures=MappingProxyType({}), running=None)
         return self._set(session, Part.STAGES, "worker")
 

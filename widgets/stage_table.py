@@ -119,8 +119,8 @@ class StageModel(QAbstractTableModel):
     def show(self, rows: tuple[StageRow, ...]) -> None:
         """Show other rows; the selection survives if the names are the same."""
         if [r.name for r in rows] == [r.name for r in self._rows]:
-            self._rows = rows
-            self._touch()
+            before, self._rows = self._rows, rows
+            self._touch([i for i, row in enumerate(rows) if row != before[i]])
             return
         self.beginResetModel()
         self._rows = rows
@@ -132,7 +132,7 @@ class StageModel(QAbstractTableModel):
             if row.name == name and row.state is not StageState.RUNNING:
                 running = replace(row, state=StageState.RUNNING)
                 self._rows = (*self._rows[:i], running, *self._rows[i + 1 :])
-                self._touch()
+                self._touch([i])
 
     def summary(self, most: int = 3) -> str:
         """One line about all stages, the `most` pressing states of them."""
@@ -151,10 +151,10 @@ class StageModel(QAbstractTableModel):
         parts = [f"{counts[s]} {s.value}" for s in order if counts[s]]
         return ", ".join(parts[:most]) + (" …" if len(parts) > most else "")
 
-    def _touch(self) -> None:
-        if self._rows:
-            last = self.index(len(self._rows) - 1, _BACKEND)
-            self.dataChanged.emit(self.index(0, 0), last)
+    def _touch(self, places: list[int]) -> None:
+        """Tell of changed rows only: columns that fit their contents measure all they are told."""
+        if places:
+            self.dataChanged.emit(self.index(places[0], 0), self.index(places[-1], _BACKEND))
 
     def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 - Qt's signature
         """Number of stages."""

@@ -1,6 +1,6 @@
 """Cost of painting a frame and its overlays, beside the fastest known ways to do the same.
 
-Run `QT_QPA_PLATFORM=offscreen python -m tests.benchmarks.bench_frame_viewer`. The arms of a
+Run `python -m tests.benchmarks frame_viewer`. The arms of a
 comparison are interleaved in one process; only ratios inside one run mean something, and those
 of the lower quartile are disturbed least by other programs on the machine.
 
@@ -11,10 +11,13 @@ ImageItem; 12 masks <= 2x one cached ARGB layer; 500 tracks with 20-frame tails 
 
 from __future__ import annotations
 
+import os
 import statistics
 import sys
 import time
 from collections.abc import Callable
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import cv2
 import numpy as np
@@ -25,6 +28,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 
 from pipeline.model.palette import candidate_color
 from tests.benchmarks.synthetic import KEYFRAME, make_overlays
+from tests.benchmarks.table import conditions, write
 from viewers.frame_header import HEADER_HEIGHT
 from viewers.frame_viewer import FrameViewer
 from viewers.overlays import OverlayVisibility
@@ -226,6 +230,7 @@ def bench_layers(width: int, height: int, view_width: int, view_height: int) -> 
 
 def main() -> None:
     app = QApplication.instance() or QApplication([])
+    write(conditions("PySide6", "pyqtgraph", "opencv-python-headless", "numpy"))
     for sizes in ((640, 480, 640, 480), (1280, 720, 1280, 720), (640, 480, 960, 720)):
         bench(*sizes)
     del app

@@ -1,4 +1,4 @@
-"""Cost of the timeline with long episodes: `python -m tests.benchmarks.bench_timeline`.
+"""Cost of the timeline with long episodes: `python -m tests.benchmarks timeline`.
 
 Prints median and 95th percentile in milliseconds of a cursor step (set_frame and its repaint), a
 full redraw, and an interactive zoom. A step must stay under 1 ms, a redraw under a frame (16 ms).
@@ -23,6 +23,7 @@ from PySide6.QtWidgets import QApplication
 
 from pipeline.model.phases import ArmPhases, Phase, PhaseName, PhasesResult
 from pipeline.model.score import ScoresResult, ScoreTerms
+from tests.benchmarks.table import conditions, write
 from widgets.timeline import Timeline
 
 WIDTH, HEIGHT, REPEATS = 1400, 320, 60
@@ -74,6 +75,7 @@ def main() -> None:
     """Measure and print a table."""
     app = QApplication.instance() or QApplication([])
     out = sys.stdout
+    write(conditions("PySide6", "numpy"))
     out.write(f"{'':34} median     p95  ms, {WIDTH}x{HEIGHT}\n")
     for length in (450, 10_000, 100_000):
         timeline = Timeline()

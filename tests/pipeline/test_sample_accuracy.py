@@ -6,108 +6,39 @@ loss, they are not a result. `pytest -s` prints the table.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from pipeline.annotate import annotate_episode, standard_graph
 from pipeline.engine.cache import ResultCache
-from pipeline.evaluation.baselines import detector_only, motion_only
-from pipeline.evaluation.ground_truth import TrueSubtask, matching_truth, read_ground_truth
-from pipeline.evaluation.matching import is_match
-from pipeline.evaluation.selective import aurc, coverage_at
 from pipeline.model.candidate import Box
 from pipeline.model.score import box_iou
 from pipeline.sources.detect import open_dataset
 from tests.datasets import SAMPLE, shared_data
+from tools.accuracy import FULL, MOTION, Row, figures_of, measured_rows, report, temporal_iou
 
 FLAT_GRIPPER, FAILED_GRASP = 6, 7
 
 
-@dataclass(frozen=True)
-class Row:
-    episode: int
-    true: TrueSubtask
-    found: Box | None
-    score: float | None
-    detector: Box | None
-    detector_score: float | None
-    motion: Box | None
-    motion_score: float | None
-    recalled: bool
-    warnings: tuple[str, ...]
-    interact: tuple[tuple[int, int], ...]
-    caption: str
-
-
 @pytest.fixture(scope="module")
 def rows(_own_folders: Path) -> list[Row]:
-    source = open_dataset(SAMPLE)
-    truth = read_ground_truth(SAMPLE)
-    graph = standard_graph()
-    cache = ResultCache(_own_folders / "cache" / "results")
-    found: list[Row] = []
-    for info in source.info.episodes:
-        done = annotate_episode(source, info.index, graph=graph, cache=cache)
-        assert done.failure is None, done.failure
-        taken: dict[int, Row] = {}
-        for annotation in done.annotations:
-            outcomes = done.outcomes[annotation.subtask_index]
-            task = done.outcomes[-1]["subtasks"].result.subtasks[annotation.subtask_index]
-            true = matching_truth(truth, info.index, task.arm, task.start, task.end)
-            if true is None or true.subtask_index in taken:
-                continue
-            proposals, scores = outcomes["proposals"].result, outcomes["scores"].result
-            boxes = {p.id: p.box for p in proposals.candidates}
-            by_detector, by_motion = detector_only(proposals), motion_only(scores)
-            taken[true.subtask_index] = Row(
-                info.index,
-                true,
-                annotation.start_box,
-                annotation.score,
-                boxes.get(by_detector.candidate),
-                by_detector.score,
-                boxes.get(by_motion.candidate),
-                by_motion.score,
-                any(box_iou(b, true.start_box) >= 0.5 for b in boxes.values()),
-                annotation.warnings,
-                task.interaction,
-                annotation.caption,
-            )
-        for true in (t for t in truth if t.episode_index == info.index):
-            # A subtask that was not found counts as wrong, without a score.
-            blank = Row(info.index, true, *[None] * 6, False, (), (), "")
-            found.append(taken.get(true.subtask_index, blank))
-    return found
-
-
-def judged(rows: list[Row], method: str) -> tuple[list[float | None], list[bool]]:
-    box = {"full": "found", "detector": "detector", "motion": "motion"}[method]
-    score = {"full": "score", "detector": "detector_score", "motion": "motion_score"}[method]
-    correct = [is_match(getattr(r, box), r.true.start_box) for r in rows]
-    return [getattr(r, score) for r in rows], correct
+    return measured_rows(SAMPLE, ResultCache(_own_folders / "cache" / "results"))
 
 
 def test_table(rows: list[Row]) -> None:
-    print("\nmethod    accuracy  Cov@90  AURC   (9 subtasks of 8 episodes)")
-    figures = {}
-    for method in ("detector", "motion", "full"):
-        scores, correct = judged(rows, method)
-        accuracy = sum(correct) / len(correct)
-        figures[method] = (accuracy, coverage_at(scores, correct, 0.9), aurc(scores, correct))
-        print("{:9} {:8.3f} {:7.3f} {:6.3f}".format(method, *figures[method]))
-    for row in rows:
-        iou = box_iou(row.found, row.true.start_box) if row.found else 0.0
-        print(
-            f"  episode {row.episode} {row.true.object_name:14} IoU {iou:.2f} "
-            f"R {row.score} recalled {row.recalled}  {row.caption}"
-        )
-    recall = sum(r.recalled for r in rows) / len(rows)
-    print(f"recall of the proposals at IoU 0.5: {recall:.3f}")
-    assert figures["full"][0] >= 7 / 9
-    assert figures["full"][0] >= figures["motion"][0]
-    assert recall >= 0.9
+    figures = figures_of(rows)
+    print("\n" + report(rows, figures))
+    assert figures.subtasks == 9
+    assert figures.of(FULL).accuracy >= 7 / 9
+    assert figures.of(FULL).accuracy >= figures.of(MOTION).accuracy
+    assert figures.recall >= 0.9
+
+
+def test_frames_are_compared_as_sets() -> None:
+    assert temporal_iou([(0, 4), (6, 8)], [(2, 8)]) == 4 / 8
+    assert temporal_iou([], [(2, 8)]) == 0.0
+    assert temporal_iou([], []) == 0.0
 
 
 def test_flaws_are_named(rows: list[Row]) -> None:
