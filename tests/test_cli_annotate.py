@@ -157,7 +157,10 @@ def test_choosing_episodes(tmp_path: Path, annotate, text, expected) -> None:
         (["--set", "phases.closure_threshold=2"], "closure_threshold: expected 0.0 to 1.0, got 2"),
         (["--set", "phases.closure_threshold=nan"], "expected 0.0 to 1.0, got nan"),
         (["--set", "phases.closure_threshold=half"], "expected float, got “half”"),
-        (["--set", "phases.rule=guess"], "expected one of published, local_drop, got guess"),
+        (
+            ["--set", "phases.rule=guess"],
+            "expected one of published, checked, local_drop, got guess",
+        ),
     ],
 )
 def test_wrong_arguments_are_one_sentence(v2: Path, annotate, tmp_path, arguments, sentence):

@@ -73,7 +73,7 @@ class DifferenceBars(QWidget):
 
     def minimumSizeHint(self) -> QSize:
         """Numbers and a short bar."""
-        return QSize(340, 6 * _ROW + GRID)
+        return QSize(240, 6 * _ROW + GRID)
 
     def _columns(self) -> tuple[float, float, float]:
         """Right ends of the first value, the second value and the difference."""

@@ -146,6 +146,29 @@ def disagreements(first: Sequence[Closure], second: Sequence[Closure]) -> tuple[
     return tuple(sorted((*alone(first, second), *alone(second, first)), key=lambda c: c.start))
 
 
+def is_refuted(
+    published: Sequence[Closure], second: Sequence[Closure], is_held: Callable[[int, int], bool]
+) -> bool:
+    """Whether the commands side with the second opinion against the published closures.
+
+    That is so if something stops the fingers in every interaction of the second opinion and in
+    none of those that only the published rule has. Without commands nothing is refuted.
+
+    Args:
+        published: Closures of the published rule.
+        second: Closures of the second opinion.
+        is_held: Whether something stops the fingers in the frames [start, end); see `squeezes`.
+    """
+    odd = disagreements(published, second)
+    grasps = [c for c in second if c.verdict == INTERACT]
+    if not odd or not grasps:
+        return False
+    only_published = [c for c in odd if c in published and c not in grasps]
+    return all(is_held(c.start, c.end) for c in grasps) and not any(
+        is_held(c.start, c.end) for c in only_published
+    )
+
+
 def _span_iou(a: Closure, b: Closure) -> float:
     inter = max(0, min(a.end, b.end) - max(a.start, b.start))
     return inter / max(max(a.end, b.end) - min(a.start, b.start), 1)

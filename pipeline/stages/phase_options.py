@@ -102,8 +102,10 @@ class PhasesOptions:
     rule: str = option(
         "published",
         "published: thresholds on the whole trajectory's range. local_drop: a closure is a drop "
-        "from the opening just before it; better for hands that rest half closed.",
-        choices=("published", "local_drop"),
+        "from the opening just before it; better for grippers that rest closed or half closed. "
+        "checked: published, unless the commands side with local_drop: something stops the "
+        "fingers in all its closures, and nothing does in those that only published has.",
+        choices=("published", "checked", "local_drop"),
     )
     local_drop: float = option(
         0.25,

@@ -21,7 +21,7 @@ from pipeline.stages.phase_machine import (
     move_boundaries,
     offset_forward,
 )
-from pipeline.stages.phase_opinion import disagreements, second_opinion, squeezes
+from pipeline.stages.phase_opinion import disagreements, is_refuted, second_opinion, squeezes
 from pipeline.stages.phase_options import PhasesOptions
 from pipeline.stages.phase_signal import OpeningSignal, opening_signal
 from pipeline.stages.stage import Scope, Stage, StageContext, StageInputs
@@ -34,7 +34,7 @@ class PhasesStage(Stage[PhasesOptions, PhasesResult]):
 
     name = "phases"
     title = "Gripper phases"
-    version = 1
+    version = 2
     scope = Scope.EPISODE
     inputs = ()
     options_type = PhasesOptions
@@ -139,7 +139,6 @@ def detect_arm(
         coarse=signal.activity < options.min_activity,
         activity=signal.activity,
         phases=(),
-        rule=options.rule,
     )
     if found.coarse:
         return found
@@ -152,25 +151,28 @@ def detect_arm(
         options.duration_factor,
         options.interaction_budget,
     )
-    second = second_opinion(
-        signal.opening,
-        lambda start, end: _is_held(demonstration, channels, start, end),
-        options.local_drop,
-        d_min,
-    )
-    used = closures if options.rule == "published" else second
+
+    def is_held(start: int, end: int) -> bool:
+        return _is_held(demonstration, channels, start, end)
+
+    second = second_opinion(signal.opening, is_held, options.local_drop, d_min)
+    rule = options.rule
+    if rule == "checked":
+        rule = "local_drop" if is_refuted(closures, second, is_held) else "published"
+    used = closures if rule == "published" else second
     layout = Layout(
         release=max(round(options.release_seconds * demonstration.fps), 1),
         approach=options.approach_frames,
     )
     measured = lay_out(used, demonstration.length, arm, layout)
     problems += _doubts(arm, used, d_min)
-    problems += _disagreement(arm, closures, second, options.rule)
+    problems += _disagreement(arm, closures, second, rule)
     return replace(
         found,
         closures=closures,
         d_min=d_min,
         phases=tuple(offset_forward(measured, options.phase_start_offset)),
+        rule=rule,
         second_opinion=second,
     )
 
@@ -233,7 +235,6 @@ def _coarse_arm(signal: OpeningSignal, options: PhasesOptions) -> ArmPhases:
         coarse=True,
         activity=0.0,
         phases=(),
-        rule=options.rule,
     )
 
 
@@ -305,7 +306,7 @@ def _disagreement(
         Problem(
             "phases_disagree",
             f"The published rule and the local-drop rule disagree about {arm} at frames {spans}; "
-            f"{rule} was used. Look at the signal there.",
+            f"{rule} was used. Look at the signal there; the option “rule” decides.",
             Severity.INFO,
             odd[0].start,
         )

@@ -30,7 +30,7 @@ from pipeline.stages.phase_machine import (
     runs,
     split_open_span,
 )
-from pipeline.stages.phase_opinion import local_closures
+from pipeline.stages.phase_opinion import is_refuted, local_closures
 from pipeline.stages.phase_signal import opening_signal, plausible_range
 from pipeline.stages.phases import PhasesOptions, PhasesStage
 from pipeline.stages.stage import StageContext, StageInputs
@@ -544,3 +544,30 @@ def test_unitree_hand_that_rests_half_closed(episode: int, start: int, end: int)
     assert ("phases_disagree" in codes(result)) == (episode != 1)
     assert [c.verdict for c in right.second_opinion] == ["interact"]
     assert abs(right.second_opinion[0].end - end) <= 20
+
+
+def test_commands_refute_the_published_rule_where_the_gripper_rests_closed() -> None:
+    # Rests closed, opens, stops at a thick object, lets go, rests closed again.
+    values = signal((0, 30), (1, 30), (0.7, 60), (1, 30), (0, 30))
+    free = values.astype(np.float32)[:, None]
+    squeezed = np.where(np.abs(free - 0.7) < 0.01, 0.0, free).astype(np.float32)
+    asked = PhasesOptions(rule="checked", phase_start_offset=0.0)
+    checked = run(demo(values, action=squeezed), asked)
+    assert checked.arms[0].rule == "local_drop"
+    assert [s for s in spans(checked.merged) if s[0] is C] == [(C, 60, 120)]
+    assert "phases_disagree" in codes(checked)
+    # Fingers that follow their command freely prove nothing, nor does a missing command.
+    assert run(demo(values, action=free), asked).arms[0].rule == "published"
+    assert run(demo(values), asked).arms[0].rule == "published"
+    # The published rule stays the default (spec, stage 1a).
+    assert run(demo(values, action=squeezed)).arms[0].rule == "published"
+
+
+def test_a_held_object_that_only_the_published_rule_sees_is_kept() -> None:
+    # Cut after a grasp: closed and squeezing from the first frame on, then a second grasp.
+    second = [Closure(60, 90, "interact")]
+    published = [Closure(0, 30, "interact"), *second]
+    assert not is_refuted(published, second, lambda start, end: True)
+    assert is_refuted(published, second, lambda start, end: start == 60)
+    assert not is_refuted(second, second, lambda start, end: True)
+    assert not is_refuted(published, [], lambda start, end: False)

@@ -84,11 +84,12 @@ def _check_truth(root: Path, lengths: dict[int, int]) -> list[str]:
     return problems
 
 
-def check_dataset(root: Path) -> list[str]:
+def check_dataset(root: Path, max_bytes: int | None = MAX_BYTES) -> list[str]:
     """Reads every table, every frame and the ground truth.
 
     Args:
         root: Root of the dataset.
+        max_bytes: Largest allowed size; ``None``: any.
 
     Returns:
         What is wrong, in words; empty if all is well.
@@ -126,6 +127,6 @@ def check_dataset(root: Path) -> list[str]:
     problems += _check_truth(root, {r["episode_index"]: r["length"] for r in episodes})
     size = sum(p.stat().st_size for p in root.rglob("*") if p.is_file())
     log.info("total %.2f MB", size / 1e6)
-    if size > MAX_BYTES:
-        problems.append(f"the dataset has {size} bytes, more than {MAX_BYTES}")
+    if max_bytes is not None and size > max_bytes:
+        problems.append(f"the dataset has {size} bytes, more than {max_bytes}")
     return problems

@@ -59,17 +59,18 @@ class Recording:
     truth: GroundTruth
 
 
-def record(episode: Episode, folder: Path) -> Recording:
+def record(episode: Episode, folder: Path, seed: int = SEED) -> Recording:
     """Simulates and renders one episode.
 
     Args:
         episode: The plan.
         folder: Where raw frames go.
+        seed: Of textures and noise.
 
     Returns:
         The recording.
     """
-    looks, signals, pixels = (np.random.default_rng([SEED, episode.index, k]) for k in range(3))
+    looks, signals, pixels = (np.random.default_rng([seed, episode.index, k]) for k in range(3))
     model = build_scene(episode.robot, episode.things, episode.cameras, episode.look, looks)
     motion = simulate(model, episode, signals)
     files = render_streams(model, episode, motion, folder, pixels)

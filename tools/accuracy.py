@@ -1,0 +1,300 @@
+"""Measures the pipeline against a dataset's ground truth: what is right, and how one would know.
+
+    python tools/accuracy.py DATASET [--cache DIR] [--json FILE] [--episodes 0 3 ...]
+
+Options are the defaults. A subtask that the pipeline did not find counts as wrong and without a
+score. ``tools/sample/held_out.py`` renders datasets that no threshold was tuned on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipeline.annotate import EpisodeAnnotations, annotate_episode, standard_graph
+from pipeline.engine.cache import ResultCache
+from pipeline.evaluation.baselines import Choice, climb, detector_only, motion_only
+from pipeline.evaluation.ground_truth import TrueSubtask, matching_truth, read_ground_truth
+from pipeline.evaluation.matching import MatchSummary, is_match, summarise_matches
+from pipeline.evaluation.selective import SelectiveSummary, summarise_selective
+from pipeline.model.annotation import Annotation
+from pipeline.model.candidate import Box
+from pipeline.model.phases import PhaseName
+from pipeline.model.score import box_iou
+from pipeline.sources.detect import open_dataset
+
+FULL, DETECTOR, MOTION = "full", "detector only", "motion only"
+RECALL_IOU = 0.5
+Span = tuple[int, int]
+"""First frame, one past the last."""
+
+
+@dataclass(frozen=True)
+class Guess:
+    """What a method chose for a subtask.
+
+    Attributes:
+        box: The object before contact, pixels; None if it abstains.
+        score: How sure it is; None without one.
+    """
+
+    box: Box | None = None
+    score: float | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One true subtask and what was found of it.
+
+    Attributes:
+        episode: Episode index.
+        true: What really happened.
+        guesses: By method; empty if the subtask was not found.
+        best_iou: Largest IoU of any candidate with the true box, 0 without candidates.
+        target: Box of the destination.
+        interact: Spans of the held object, the forward offset applied.
+        measured: The same before the offset.
+        warnings: Codes of the findings.
+        instruction: What the subtask should do.
+        caption: What the pipeline says about it.
+    """
+
+    episode: int
+    true: TrueSubtask
+    guesses: Mapping[str, Guess] = field(default_factory=dict)
+    best_iou: float = 0.0
+    target: Box | None = None
+    interact: tuple[Span, ...] = ()
+    measured: tuple[Span, ...] = ()
+    warnings: tuple[str, ...] = ()
+    instruction: str = ""
+    caption: str = ""
+
+    def guess(self, method: str) -> Guess:
+        """What a method chose; nothing if the subtask was not found."""
+        return self.guesses.get(method, Guess())
+
+    def correct(self, method: str) -> bool:
+        """Whether a method's box counts as correct (SPARC table 5)."""
+        true = self.true.start_box
+        return true is not None and is_match(self.guess(method).box, true)
+
+    def iou(self, method: str = FULL) -> float:
+        """IoU of a method's box with the true one, 0 without."""
+        box, true = self.guess(method).box, self.true.start_box
+        return 0.0 if box is None or true is None else box_iou(box, true)
+
+
+@dataclass(frozen=True)
+class MethodFigures:
+    """A line of the table.
+
+    Attributes:
+        method: Name.
+        matches: How well its boxes fit.
+        ranking: What its score is worth for filtering.
+    """
+
+    method: str
+    matches: MatchSummary
+    ranking: SelectiveSummary
+
+    @property
+    def accuracy(self) -> float:
+        """Share of correct boxes, NaN without rows."""
+        return self.matches.accuracy
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Everything that is measured.
+
+    Attributes:
+        subtasks: Number of true subtasks.
+        methods: The table.
+        recall: Share of subtasks with a candidate on the object (IoU 0.5).
+        target_accuracy: Share of correct destinations, of those that have a true box.
+        interact_iou: Mean temporal IoU of `interact`, forward offset applied, with true contact.
+        measured_iou: The same before the offset.
+    """
+
+    subtasks: int
+    methods: tuple[MethodFigures, ...]
+    recall: float
+    target_accuracy: float
+    interact_iou: float
+    measured_iou: float
+
+    def of(self, method: str) -> MethodFigures:
+        """The line of a method; KeyError if there is none."""
+        return {line.method: line for line in self.methods}[method]
+
+
+def temporal_iou(found: Sequence[Span], true: Sequence[Span]) -> float:
+    """IoU of two sets of frames given as spans [first, last); 0 if both are empty."""
+    a = {frame for first, last in found for frame in range(first, last)}
+    b = {frame for first, last in true for frame in range(first, last)}
+    return len(a & b) / len(a | b) if a | b else 0.0
+
+
+def _row(done: EpisodeAnnotations, annotation: Annotation, true: TrueSubtask) -> Row:
+    outcomes = done.outcomes[annotation.subtask_index]
+    task = done.outcomes[-1]["subtasks"].result.subtasks[annotation.subtask_index]
+    proposals, scores = outcomes["proposals"].result, outcomes["scores"].result
+    boxes: dict[int, Box] = {p.id: p.box for p in proposals.candidates}
+    choices: dict[str, Choice] = {
+        DETECTOR: detector_only(proposals),
+        MOTION: motion_only(scores),
+        **{name: choice for name, choice in climb(scores) if name.startswith("+")},
+    }
+    guesses = {name: Guess(boxes.get(c.candidate), c.score) for name, c in choices.items()}
+    guesses[FULL] = Guess(annotation.start_box, annotation.score)
+    held = [p for p in task.phases if p.name is PhaseName.INTERACT]
+    ious = [] if true.start_box is None else [box_iou(b, true.start_box) for b in boxes.values()]
+    return Row(
+        episode=annotation.episode_index,
+        true=true,
+        guesses=guesses,
+        best_iou=max(ious, default=0.0),
+        target=annotation.target_box,
+        interact=task.interaction,
+        measured=tuple((p.measured_start, p.measured_end) for p in held),
+        warnings=annotation.warnings,
+        instruction=annotation.instruction,
+        caption=annotation.caption,
+    )
+
+
+def measured_rows(
+    dataset: Path, cache: ResultCache | None = None, episodes: Sequence[int] = ()
+) -> list[Row]:
+    """Runs the pipeline and lays its results beside the ground truth.
+
+    Args:
+        dataset: A dataset with ``ground_truth/annotations.jsonl``.
+        cache: Where results are kept.
+        episodes: Only these; all that have ground truth if empty.
+
+    Returns:
+        A row per true subtask with a start box.
+
+    Raises:
+        DataError, StageFailed: The dataset cannot be opened, or a stage failed.
+    """
+    source, graph = open_dataset(dataset), standard_graph()
+    truth = tuple(t for t in read_ground_truth(dataset) if t.start_box is not None)
+    rows: list[Row] = []
+    for index in sorted({t.episode_index for t in truth}):
+        if episodes and index not in episodes:
+            continue
+        done = annotate_episode(source, index, graph=graph, cache=cache)
+        if done.failure is not None:
+            raise done.failure
+        taken: dict[int, Row] = {}
+        for annotation in done.annotations:
+            task = done.outcomes[-1]["subtasks"].result.subtasks[annotation.subtask_index]
+            true = matching_truth(truth, index, task.arm, task.start, task.end)
+            if true is not None and true.subtask_index not in taken:
+                taken[true.subtask_index] = _row(done, annotation, true)
+        own = (t for t in truth if t.episode_index == index)
+        rows += [taken.get(t.subtask_index, Row(index, t)) for t in own]
+    return rows
+
+
+def judged(rows: Sequence[Row], method: str) -> tuple[list[float | None], list[bool]]:
+    """Scores and correctness of a method, by row."""
+    return [r.guess(method).score for r in rows], [r.correct(method) for r in rows]
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else float("nan")
+
+
+def figures_of(rows: Sequence[Row]) -> Figures:
+    """Computes the table and the figures below it."""
+    lines = []
+    found = dict.fromkeys(name for row in rows for name in row.guesses)
+    for method in found or (FULL,):
+        pairs = [(r.guess(method).box, true) for r in rows if (true := r.true.start_box)]
+        ranking = summarise_selective(*judged(rows, method))
+        lines.append(MethodFigures(method, summarise_matches(pairs), ranking))
+    targets = [is_match(r.target, r.true.target_box) for r in rows if r.true.target_box is not None]
+    touched = [r for r in rows if r.true.contact]
+    return Figures(
+        subtasks=len(rows),
+        methods=tuple(lines),
+        recall=_mean([r.best_iou >= RECALL_IOU for r in rows]),
+        target_accuracy=_mean(targets),
+        interact_iou=_mean([temporal_iou(r.interact, r.true.contact) for r in touched]),
+        measured_iou=_mean([temporal_iou(r.measured, r.true.contact) for r in touched]),
+    )
+
+
+def report(rows: Sequence[Row], figures: Figures) -> str:
+    """Rows, table and the figures below it as text."""
+    lines = []
+    for row in rows:
+        score = row.guess(FULL).score
+        known = row.true.target_box
+        at = "no target" if known is None else "ok" if is_match(row.target, known) else "WRONG"
+        lines.append(
+            f"{row.episode:3} {row.true.object_name:15} {'ok   ' if row.correct(FULL) else 'WRONG'}"
+            f" IoU {row.iou():.2f} best candidate {row.best_iou:.2f}"
+            f" R {'  -  ' if score is None else f'{score:5.2f}'} target {at:9}"
+            f" t-IoU {temporal_iou(row.measured, row.true.contact):.2f}"
+            f" | {row.instruction} -> {row.caption}"
+        )
+    lines.append(
+        f"\n{'method':28} {'accuracy':>8} {'mIoU':>6} {'IoU>=.5':>7} {'Cov@90':>6} {'Cov@95':>6} "
+        f"{'AURC':>6} {'E-AURC':>6}   ({figures.subtasks} subtasks)"
+    )
+    lines += [
+        f"{m.method:28} {m.accuracy:8.3f} {m.matches.mean_iou:6.3f} {m.matches.share_iou_50:7.3f} "
+        f"{m.ranking.cov_90:6.3f} {m.ranking.cov_95:6.3f} {m.ranking.aurc:6.3f} "
+        f"{m.ranking.e_aurc:6.3f}"
+        for m in figures.methods
+    ]
+    lines.append(
+        f"recall of the candidates at IoU {RECALL_IOU}: {figures.recall:.3f}; target accuracy: "
+        f"{figures.target_accuracy:.3f}\ntemporal IoU of interact with contact: measured "
+        f"{figures.measured_iou:.3f}, with the forward offset {figures.interact_iou:.3f}"
+    )
+    return "\n".join(lines)
+
+
+def as_json(rows: Sequence[Row], figures: Figures) -> dict[str, Any]:
+    """The same for programs: ``figures`` and ``rows``."""
+    plain = [
+        asdict(r) | {"true": r.true.model_dump(), "iou": r.iou(), "correct": r.correct(FULL)}
+        for r in rows
+    ]
+    return {"figures": asdict(figures), "rows": plain}
+
+
+def main() -> int:
+    """Entry point of the command line; 1 if there is no ground truth."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("dataset", type=Path)
+    parser.add_argument("--cache", type=Path, help="keep stage results here")
+    parser.add_argument("--json", type=Path, help="write rows and figures here")
+    parser.add_argument("--episodes", type=int, nargs="*", default=[], help="only these")
+    options = parser.parse_args()
+    cache = ResultCache(options.cache) if options.cache else None
+    rows = measured_rows(options.dataset, cache, options.episodes)
+    if not rows:
+        print(f"{options.dataset}: no ground truth for these episodes")
+        return 1
+    figures = figures_of(rows)
+    print(report(rows, figures))
+    if options.json:
+        text = json.dumps(as_json(rows, figures), indent=1)
+        options.json.write_text(text + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
