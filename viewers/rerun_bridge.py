@@ -12,7 +12,7 @@ import logging
 from collections import deque
 from typing import Any
 
-from PySide6.QtCore import QObject, QTimer, Signal, Slot
+from PySide6.QtCore import QElapsedTimer, QObject, QTimer, Signal, Slot
 
 log = logging.getLogger(__name__)
 
@@ -20,6 +20,10 @@ TIMELINE = "frame"
 """Name of the timeline that the recordings use and the window follows."""
 SEND_INTERVAL_MS = 16
 """Orders within one frame of the screen become one (our choice)."""
+REST_MS = 90
+"""A calm viewer follows once the frame has rested this long (longer than a key repeats) ..."""
+LONGEST_WAIT_MS = 500
+"""... or when it has waited this long, so that it moves while the cursor plays."""
 RETRY_INTERVAL_MS = 50
 """A recording that is still arriving takes no orders; it is asked again after this time."""
 REMEMBERED = 64
@@ -61,6 +65,8 @@ class RerunBridge(QObject):
         self._number = 0
         self._done = 0
         self._announced: deque[int] = deque(maxlen=REMEMBERED)
+        self._is_calm = False
+        self._waiting = QElapsedTimer()
         self._send_later = QTimer(self, singleShot=True)
         self._send_later.timeout.connect(self._send_time)
 
@@ -121,7 +127,16 @@ class RerunBridge(QObject):
         if playing != self._playing:
             self._playing = playing
             self._announced.clear()
-            self._schedule()
+            self._send_later.stop()
+            self._schedule(at_once=True)
+
+    def set_calm(self, calm: bool) -> None:
+        """Follow only when the frame rests, for viewers that draw in software.
+
+        Such a viewer takes a core for each step of the cursor, and the frame beside it, which the
+        user looks at, would be late.
+        """
+        self._is_calm = calm
 
     def set_panel_states(self, states: dict[str, str]) -> None:
         """Set Rerun's panels (`top`, `blueprint`, `selection`, `time`) to `hidden`, ..."""
@@ -131,8 +146,16 @@ class RerunBridge(QObject):
         """Set `dark` or `light`."""
         self._say(type="theme", name=name)
 
-    def _schedule(self) -> None:
-        if self._ready and self._store and not self._opening and not self._send_later.isActive():
+    def _schedule(self, *, at_once: bool = False) -> None:
+        if not self._ready or not self._store or self._opening:
+            return
+        waits = self._send_later.isActive()
+        if not waits:
+            self._waiting.start()
+        if self._is_calm and not at_once:
+            if not waits or self._waiting.elapsed() < LONGEST_WAIT_MS:
+                self._send_later.start(REST_MS)
+        elif not waits:
             self._send_later.start(SEND_INTERVAL_MS)
 
     def _send_time(self) -> None:

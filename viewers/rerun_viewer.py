@@ -31,7 +31,13 @@ from viewers.rerun_assets import (
     viewer_assets,
 )
 from viewers.rerun_bridge import RerunBridge
-from viewers.web_engine import WebView, configure_environment, make_view, why_unavailable
+from viewers.web_engine import (
+    WebView,
+    configure_environment,
+    make_view,
+    needs_software_gl,
+    why_unavailable,
+)
 
 if TYPE_CHECKING:
     from PySide6.QtWebEngineCore import QWebEnginePage
@@ -289,6 +295,7 @@ class RerunPanel(QWidget):
         page_url = server.put("page.html", Asset(_PAGE, "text/html; charset=utf-8"))
 
         configure_environment()
+        self._bridge.set_calm(needs_software_gl())
         from PySide6.QtWebChannel import QWebChannel
 
         script = QFile(":/qtwebchannel/qwebchannel.js")

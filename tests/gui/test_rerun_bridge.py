@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from PySide6.QtCore import QTimer
 from pytestqt.qtbot import QtBot
 
 from viewers.rerun_bridge import RerunBridge
@@ -131,3 +132,16 @@ def test_selection_gives_the_entity(page: FakePage) -> None:
 def test_nonsense_is_ignored(page: FakePage, line: str) -> None:
     page.bridge.fromViewer(line)
     assert page.emitted == []
+
+
+def test_a_calm_viewer_moves_seldom_and_ends_at_the_newest(qtbot: QtBot, page: FakePage) -> None:
+    page.bridge.set_calm(True)
+    steps = iter(range(1, 10_000))
+    timer = QTimer()
+    timer.timeout.connect(lambda: page.bridge.set_frame(next(steps)))
+    timer.start(10)
+    # It moves although the cursor never rests, but not at every step.
+    qtbot.waitUntil(lambda: len(page.time_orders()) == 2, timeout=10_000)
+    timer.stop()
+    assert page.bridge.frame > 6
+    qtbot.waitUntil(lambda: page.time_orders()[-1]["frame"] == page.bridge.frame)
