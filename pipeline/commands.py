@@ -64,14 +64,14 @@ class Commands:
         Raises:
             ValueError: If no episode is open.
         """
-        demonstration = self._document.session.demonstration
-        if demonstration is None:
+        episode = self._episode
+        if episode is None:
             raise ValueError("no episode is open")
         warning = ""
         try:
             if self._store is None:
                 raise DataError("no_store", "there is no place to save corrections")
-            self._store.append(demonstration.ref.episode, edit)
+            self._store.append(episode, edit)
         except DataError as error:
             self._unsaved.append(edit)
             warning = f"not saved, in force until you close: {error}"
@@ -89,10 +89,9 @@ class Commands:
         return self._step(initiator, back=False)
 
     def _step(self, initiator: str, *, back: bool) -> CommandResult | None:
-        demonstration = self._document.session.demonstration
-        if demonstration is None:
+        episode = self._episode
+        if episode is None:
             return None
-        episode = demonstration.ref.episode
         edit: Edit | None = None
         if back and self._unsaved:
             edit = self._unsaved.pop()
@@ -113,17 +112,17 @@ class Commands:
         """Title of what `undo` would take back, or None."""
         if self._unsaved:
             return self._unsaved[-1].title
-        return self._of_store("can_undo")
+        store, episode = self._store, self._episode
+        return None if store is None or episode is None else store.can_undo(episode)
 
     def can_redo(self) -> str | None:
         """Title of what `redo` would put back, or None."""
         if self._unsaved_undone:
             return self._unsaved_undone[-1].title
-        return self._of_store("can_redo")
+        store, episode = self._store, self._episode
+        return None if store is None or episode is None else store.can_redo(episode)
 
-    def _of_store(self, question: str) -> str | None:
+    @property
+    def _episode(self) -> int | None:
         demonstration = self._document.session.demonstration
-        if self._store is None or demonstration is None:
-            return None
-        answer: str | None = getattr(self._store, question)(demonstration.ref.episode)
-        return answer
+        return None if demonstration is None else demonstration.ref.episode

@@ -80,6 +80,15 @@ class Plan:
     options: dict[str, Any] = field(default_factory=dict)
     edits: tuple[Edit, ...] = ()
 
+    def edits_of(self, stage: Stage[Any, Any], subtask: int) -> tuple[Edit, ...]:
+        """Edits that enter one run of a stage.
+
+        A stage of the whole episode also takes edits that name a subtask (a renamed object).
+        """
+        if stage.scope is Scope.EPISODE:
+            return tuple(e for e in self.edits if e.stage == stage.name)
+        return edits_of(self.edits, stage.name, subtask)
+
 
 class Graph:
     """Stages in the order in which data passes."""
@@ -115,10 +124,7 @@ class Graph:
         for stage in self.stages:
             scope = EPISODE_SCOPE if stage.scope is Scope.EPISODE else subtask
             inputs = {name: keys[name] for name in stage.inputs}
-            edits = edits_of(plan.edits, stage.name, scope)
-            if stage.scope is Scope.EPISODE:
-                # Episode stages also take edits that name a subtask (a renamed object).
-                edits = tuple(e for e in plan.edits if e.stage == stage.name)
+            edits = plan.edits_of(stage, scope)
             options = plan.options[stage.name]
             keys[stage.name] = result_key(stage, plan.demonstration, scope, options, edits, inputs)
         return keys
@@ -142,7 +148,7 @@ class Graph:
 
 @dataclass
 class Run:
-    """One run over an episode. Results already known are given in `known`."""
+    """One run over an episode."""
 
     graph: Graph
     plan: Plan
@@ -170,9 +176,11 @@ class Run:
             stages = tuple(s for s in stages if s.name in names)
         try:
             done: dict[str, StageOutcome] = {}
+            keys = self.graph.keys(self.plan, EPISODE_SCOPE)
             for stage in stages:
                 if stage.scope is Scope.EPISODE:
-                    done[stage.name] = self._node(stage, EPISODE_SCOPE, done)
+                    node = (stage.name, EPISODE_SCOPE)
+                    done[stage.name] = self._node(stage, node, keys[stage.name], done)
                     yield done[stage.name]
             per_subtask = [s for s in stages if s.scope is Scope.SUBTASK]
             if not per_subtask:
@@ -189,8 +197,10 @@ class Run:
                 if only_subtask is not None and subtask != only_subtask:
                     continue
                 local = dict(done)
+                keys = self.graph.keys(self.plan, subtask)
                 for stage in per_subtask:
-                    local[stage.name] = self._node(stage, subtask, local)
+                    node = (stage.name, subtask)
+                    local[stage.name] = self._node(stage, node, keys[stage.name], local)
                     yield local[stage.name]
         finally:
             if self._reader is not None:
@@ -198,32 +208,42 @@ class Run:
                 self._reader = None
 
     def _node(
-        self, stage: Stage[Any, Any], subtask: int, done: dict[str, StageOutcome]
+        self, stage: Stage[Any, Any], node: NodeId, key: str, done: dict[str, StageOutcome]
     ) -> StageOutcome:
         if self.is_cancelled():
             raise Cancelled
-        node = (stage.name, subtask)
-        key = self.graph.keys(self.plan, subtask)[stage.name]
-        found = self.memory.get(key) if self.memory and stage.name not in self.fresh else None
-        if found is not None:
-            outcome = dataclasses.replace(found, subtask=subtask, cached=True)
-            self.observer.finished(outcome, None)
-            return outcome
-        if self.cache is not None and stage.name not in self.fresh:
-            data = self.cache.load_bytes(key)
-            if data is not None:
-                try:
-                    result, seconds = unpack(data, stage.result_type)
-                except CodecError as error:
-                    log.warning("cached result %s is broken, computing again: %s", key, error)
-                else:
-                    outcome = StageOutcome(stage.name, subtask, key, result, seconds, cached=True)
-                    if self.memory is not None:
-                        self.memory.put(outcome)
-                    self.observer.finished(outcome, data)
-                    return outcome
+        if stage.name not in self.fresh:
+            found = self._from_memory(key) or self._from_cache(stage, node, key)
+            if found is not None:
+                return found
         self.observer.started(node)
         return self._compute(stage, node, key, done)
+
+    def _from_memory(self, key: str) -> StageOutcome | None:
+        found = self.memory.get(key) if self.memory is not None else None
+        if found is None:
+            return None
+        outcome = dataclasses.replace(found, cached=True)
+        self.observer.finished(outcome, None)
+        return outcome
+
+    def _from_cache(self, stage: Stage[Any, Any], node: NodeId, key: str) -> StageOutcome | None:
+        data = self.cache.load_bytes(key) if self.cache is not None else None
+        if data is None:
+            return None
+        try:
+            result, seconds = unpack(data, stage.result_type)
+        except CodecError as error:
+            log.warning("cached result %s is broken, computing again: %s", key, error)
+            return None
+        return self._done(StageOutcome(*node, key, result, seconds, cached=True), data)
+
+    def _done(self, outcome: StageOutcome, data: bytes) -> StageOutcome:
+        """Remember an outcome and tell who listens."""
+        if self.memory is not None:
+            self.memory.put(outcome)
+        self.observer.finished(outcome, data)
+        return outcome
 
     def _compute(
         self, stage: Stage[Any, Any], node: NodeId, key: str, done: dict[str, StageOutcome]
@@ -231,11 +251,7 @@ class Run:
         import traceback
 
         inputs = StageInputs({n: done[n].result for n in stage.inputs}, node[1])
-        edits = (
-            tuple(e for e in self.plan.edits if e.stage == stage.name)
-            if stage.scope is Scope.EPISODE
-            else edits_of(self.plan.edits, stage.name, node[1])
-        )
+        edits = self.plan.edits_of(stage, node[1])
         start = time.perf_counter()
         try:
             if self._reader is None:
@@ -262,10 +278,5 @@ class Run:
         seconds = time.perf_counter() - start
         data = pack(result, seconds)
         problem = self.cache.store_bytes(key, data) if self.cache is not None else None
-        outcome = StageOutcome(
-            stage.name, node[1], key, result, seconds, problems=(problem,) if problem else ()
-        )
-        if self.memory is not None:
-            self.memory.put(outcome)
-        self.observer.finished(outcome, data)
-        return outcome
+        problems = (problem,) if problem else ()
+        return self._done(StageOutcome(*node, key, result, seconds, problems=problems), data)
