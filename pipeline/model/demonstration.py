@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
 from pipeline.model.arrays import F32, F64, U8, expect_shape
+from pipeline.model.picture import Picture, PictureTimes
 from pipeline.model.problem import Problem
+
+CACHE_BYTES = 64 << 20
+"""Decoded pictures that a reader keeps unless told otherwise; the window takes its setting."""
 
 
 class ClosedIs(StrEnum):
@@ -15,6 +20,14 @@ class ClosedIs(StrEnum):
 
     LOW = "low"
     HIGH = "high"
+
+
+class Combine(StrEnum):
+    """How several gripper channels become one opening, after each was scaled to 0..1."""
+
+    MEAN = "mean"
+    MIN = "min"
+    MAX = "max"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +40,11 @@ class GripperChannels:
         indices: Columns that together give the opening (several for a hand).
         names: Their names, same length.
         closed_is: Which end is closed.
-        origin: `guessed` or `user`.
+        origin: `guessed`, `format` (the dataset's format defines it) or `user`.
         reason: Why this was guessed, one sentence.
+        combine: How several columns become one.
+        percentiles: Percentiles (low, high) taken as closed and open ends, 0..100; None leaves
+            them to the options of the phases.
     """
 
     arm: str
@@ -38,6 +54,8 @@ class GripperChannels:
     closed_is: ClosedIs
     origin: str = "guessed"
     reason: str = ""
+    combine: Combine = Combine.MEAN
+    percentiles: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +87,21 @@ class Camera:
 
 
 class FrameReader(Protocol):
-    """Random access to the pictures of one episode. Not thread-safe: one reader per thread."""
+    """Random access to the pictures of one episode.
+
+    One reader per thread; only `cached` may be called from any thread.
+    """
+
+    def picture(self, camera: str, index: int) -> Picture:
+        """Return the picture of frame `index`, from the cache or decoded. Raises DataError.
+
+        Where the file is damaged it is the nearest good one, and its `note` says so.
+        """
+        ...
+
+    def cached(self, camera: str, index: int) -> Picture | None:
+        """Return the picture if it is in memory, else None; any thread, never decodes."""
+        ...
 
     def frame(self, camera: str, index: int) -> U8:
         """Return RGB (H, W, 3) uint8 of frame `index`. Raises DataError."""
@@ -79,12 +111,12 @@ class FrameReader(Protocol):
         """Return depth along the optical axis (H, W) float32 in metres; 0 = unknown."""
         ...
 
-    def prepare(self, camera: str, index: int) -> None:
-        """Decode frame `index` into the reader's cache, so that `frame` is quick. May raise."""
+    def times(self, camera: str) -> PictureTimes | None:
+        """When the camera's pictures were taken; None if they carry no times. Raises DataError."""
         ...
 
     def close(self) -> None:
-        """Release decoders."""
+        """Release decoders and pictures."""
         ...
 
 
@@ -93,7 +125,7 @@ class EpisodeRef:
     """Names an episode so that another process can open it.
 
     Attributes:
-        dataset: Absolute path of the dataset's root folder.
+        dataset: Absolute path of the dataset's root folder or file.
         episode: Episode index.
     """
 
@@ -165,6 +197,7 @@ class EpisodeInfo:
         instruction: Task text.
         present: True if its table and at least one of its videos are on disk.
         problems: Findings that need no decoding.
+        name: What the dataset itself calls it (`demo_12`, a folder), empty if just the index.
     """
 
     index: int
@@ -172,6 +205,7 @@ class EpisodeInfo:
     instruction: str
     present: bool
     problems: tuple[Problem, ...] = ()
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,16 +213,18 @@ class DatasetInfo:
     """What a dataset says about itself.
 
     Attributes:
-        path: Absolute root.
-        format: `lerobot`.
+        path: Absolute root folder or file; `open_dataset` on it gives the same dataset again.
+        format: Short name of the format, e.g. `lerobot`.
         version: As declared, e.g. `v2.1`.
         reason: Why it was taken for this format.
         fps: Frames per second.
         robot_type: May be empty.
         cameras: Keys of the colour cameras that the metadata declares.
         grippers: The mapping in force (guessed or remembered).
-        episodes: All declared episodes, present or not, by index.
+        episodes: All declared episodes, present or not, by index. May be a lazy sequence.
         problems: Findings about the dataset as a whole.
+        found: What was found and is used, a phrase each (`3 cameras, AV1`, `depth of front`).
+        ignored: What was found and is not used, with why, a phrase each.
     """
 
     path: str
@@ -199,8 +235,10 @@ class DatasetInfo:
     robot_type: str
     cameras: tuple[str, ...]
     grippers: tuple[GripperChannels, ...]
-    episodes: tuple[EpisodeInfo, ...]
+    episodes: Sequence[EpisodeInfo]
     problems: tuple[Problem, ...] = ()
+    found: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -220,6 +258,11 @@ class DatasetSource(Protocol):
         """Read one episode's signals. Raises DataError with one sentence."""
         ...
 
-    def reader(self, demonstration: Demonstration) -> FrameReader:
-        """Open a frame reader on a demonstration of this dataset."""
+    def reader(self, demonstration: Demonstration, cache_bytes: int = CACHE_BYTES) -> FrameReader:
+        """Open a frame reader on a demonstration of this dataset.
+
+        Args:
+            demonstration: What `open` returned, here or in another process.
+            cache_bytes: Budget of decoded pictures, all cameras together.
+        """
         ...

@@ -1,4 +1,4 @@
-"""Finding out what a path holds, and opening it."""
+"""Finding out what a path holds, from its content, and opening it."""
 
 from __future__ import annotations
 
@@ -6,30 +6,33 @@ from pathlib import Path
 
 from pipeline.model.demonstration import DatasetSource
 from pipeline.model.problem import DataError
+from pipeline.sources.formats import FORMATS, Format, Recognition
+
+_PARENTS = 5
+"""Levels above the given path that are looked at: a video of AgiBot lies four below its root."""
 
 
-def dataset_root(path: Path) -> Path:
-    """Return the dataset's root for a path the user gave.
+def recognise(path: Path) -> tuple[Format, Recognition]:
+    """Find the dataset that a path is, or is part of.
 
-    Accepts the root itself, its `meta` or another folder directly below, or a file in one of them.
+    The path itself is asked first, then its parents, so that the nearest dataset wins.
 
     Raises:
-        DataError: `not_found` or `not_a_dataset`, one sentence.
+        DataError: `not_found` or `not_a_dataset`, one sentence that lists the known formats.
     """
     if not path.exists():
         raise DataError("not_found", f"{path} does not exist")
-    start = path if path.is_dir() else path.parent
-    for folder in (start, *list(start.resolve().parents)[:4]):
-        if (folder / "meta" / "info.json").is_file():
-            return folder.resolve()
-    raise DataError(
-        "not_a_dataset",
-        f"{path} is no dataset that Demoscope can open: a LeRobot dataset has meta/info.json",
-    )
+    start = path.resolve()
+    for place in (start, *list(start.parents)[:_PARENTS]):
+        for entry in FORMATS:
+            found = entry.load().recognise(place)
+            if found is not None:
+                return entry, found
+    known = "; ".join(entry.looks_like for entry in FORMATS)
+    raise DataError("not_a_dataset", f"{path} is no dataset that Demoscope can open: {known}")
 
 
 def open_dataset(path: str | Path) -> DatasetSource:
     """Open a dataset. Raises DataError with one sentence."""
-    from pipeline.sources.lerobot import LeRobotDataset
-
-    return LeRobotDataset(dataset_root(Path(path).expanduser()))
+    entry, found = recognise(Path(path).expanduser())
+    return entry.load().open_recognised(found)

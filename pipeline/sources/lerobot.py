@@ -12,6 +12,7 @@ import numpy as np
 
 from pipeline.model.arrays import F32, F64
 from pipeline.model.demonstration import (
+    CACHE_BYTES,
     Camera,
     DatasetInfo,
     Demonstration,
@@ -21,9 +22,12 @@ from pipeline.model.demonstration import (
 )
 from pipeline.model.problem import DataError, Problem, Severity
 from pipeline.sources import lerobot_metadata as metadata
+from pipeline.sources.assembly import is_there, nan_problems, usable_times
 from pipeline.sources.files import FolderListing, fill_template, fingerprint, is_lfs_pointer
+from pipeline.sources.formats import Recognition
 from pipeline.sources.gripper_channels import guess_channels, with_directions
-from pipeline.sources.lerobot_reader import LeRobotReader, VideoPart
+from pipeline.sources.lerobot_reader import VideoPart, episode_reader
+from pipeline.sources.reader import EpisodeReader
 from pipeline.sources.video import VideoClip
 
 log = logging.getLogger(__name__)
@@ -32,6 +36,18 @@ _INDEX_COLUMNS = frozenset({"timestamp", "frame_index", "episode_index", "index"
 _NUMBERS = ("float32", "float64", "float16", "int64", "int32", "int16", "uint8", "bool")
 _MAX_FRAMES = 2_000_000
 _N = TypeVar("_N", int, float)
+
+
+def recognise(path: Path) -> Recognition | None:
+    """Say whether `path` is the root of a LeRobot dataset."""
+    if not (path / "meta" / "info.json").is_file():
+        return None
+    return Recognition(path, "meta/info.json")
+
+
+def open_recognised(found: Recognition) -> LeRobotDataset:
+    """Open a dataset. Raises DataError."""
+    return LeRobotDataset(found.root)
 
 
 class LeRobotDataset:
@@ -189,14 +205,8 @@ class LeRobotDataset:
             problems.append(Problem("length_differs", text))
         state, state_names = self._stack(columns, "observation.")
         action, action_names = self._stack(columns, "action")
-        for name, values in (("state", state), ("action", action)):
-            # A channel that is NaN throughout belongs to a robot that this episode lacks.
-            partly = np.isnan(values) & ~np.isnan(values).all(axis=0)
-            if partly.any():
-                frames = np.flatnonzero(partly.any(axis=1))
-                text = f"{len(frames)} frames of the {name} hold NaN, the first is {frames[0]}"
-                problems.append(Problem("nan_in_signal", text, frame=int(frames[0])))
-        timestamps = self._timestamps(columns, length, problems)
+        problems.extend(nan_problems((("state", state), ("action", action))))
+        timestamps = usable_times(columns.get("timestamp"), length, self._meta.fps, problems)
         cameras, files = self._cameras(entry, timestamps, problems)
         instruction = entry.instruction or self._task_of(columns)
         return Demonstration(
@@ -215,12 +225,12 @@ class LeRobotDataset:
             grippers=tuple(
                 g
                 for g in self.info.grippers
-                if _is_there(state if g.signal == "state" else action, g)
+                if is_there(state if g.signal == "state" else action, g)
             ),
             problems=tuple(problems),
         )
 
-    def reader(self, demonstration: Demonstration) -> LeRobotReader:
+    def reader(self, demonstration: Demonstration, cache_bytes: int = CACHE_BYTES) -> EpisodeReader:
         """Open a frame reader on one of this dataset's demonstrations."""
         entry = self._entries[demonstration.ref.episode]
         parts: dict[str, VideoPart] = {}
@@ -233,7 +243,7 @@ class LeRobotDataset:
             else:
                 start = _number(entry, f"videos/{key}/from_timestamp", float)
                 parts[key] = VideoPart(self._video_path(entry, key), start, feature)
-        return LeRobotReader(demonstration, parts)
+        return episode_reader(demonstration, parts, cache_bytes)
 
     def _range(self) -> str:
         indices = sorted(self._entries)
@@ -291,18 +301,6 @@ class LeRobotDataset:
         if not parts:
             return np.zeros((length, 0), np.float32), ()
         return np.concatenate(parts, axis=1), tuple(names)
-
-    def _timestamps(self, columns: dict[str, Any], length: int, problems: list[Problem]) -> F64:
-        even = np.arange(length, dtype=np.float64) / self._meta.fps
-        stored = columns.get("timestamp")
-        if stored is None:
-            return even
-        times = stored.reshape(-1).astype(np.float64)
-        if not np.isfinite(times).all() or (np.diff(times) < 0).any():
-            text = "timestamps go back or are not numbers; the declared rate is used instead"
-            problems.append(Problem("bad_timestamps", text))
-            return even
-        return np.asarray(times, dtype=np.float64)
 
     def _task_of(self, columns: dict[str, Any]) -> str:
         index = columns.get("task_index")
@@ -405,7 +403,7 @@ class LeRobotDataset:
             length = len(next(iter(columns.values())))
             state, state_names = self._stack(columns, "observation.")
             action, action_names = self._stack(columns, "action")
-            if not all(_is_there(state if c.signal == "state" else action, c) for c in channels):
+            if not all(is_there(state if c.signal == "state" else action, c) for c in channels):
                 continue
             signals = Demonstration(
                 EpisodeRef(str(self.root), episode.index), "", self._meta.fps, length, "", "", (),
@@ -446,13 +444,6 @@ def _number(entry: metadata.EpisodeEntry, name: str, kind: type[_N]) -> _N:
     except (ValueError, TypeError, OverflowError) as error:
         text = f"episode {entry.index}: meta/episodes: {name} is no number"
         raise DataError("bad_metadata", text) from error
-
-
-def _is_there(values: F32, channels: GripperChannels) -> bool:
-    """False if an episode lacks these channels: too few columns, or NaN throughout."""
-    if not all(0 <= i < values.shape[1] for i in channels.indices):
-        return False
-    return not bool(np.isnan(values[:, list(channels.indices)]).all())
 
 
 def _error(code: str, text: str) -> Problem:

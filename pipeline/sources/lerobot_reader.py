@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from pipeline.model.arrays import F32, U8
+from pipeline.model.arrays import F64, U8
 from pipeline.model.demonstration import Demonstration
 from pipeline.model.problem import DataError
+from pipeline.sources.depth_video import DepthCodes, DepthVideo
+from pipeline.sources.images import StillImages, decode_image
 from pipeline.sources.lerobot_metadata import Feature
-from pipeline.sources.video import DepthCodes, VideoClip
+from pipeline.sources.picture_cache import PictureCache
+from pipeline.sources.reader import DepthStream, EpisodeReader, PictureStream
+from pipeline.sources.video import VideoClip
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,92 +36,61 @@ class VideoPart:
     in_table: bool = False
 
 
-class LeRobotReader:
-    """FrameReader on one episode; opens each camera's file on first use."""
+def episode_reader(
+    demonstration: Demonstration, parts: Mapping[str, VideoPart], cache_bytes: int
+) -> EpisodeReader:
+    """Make the reader of one episode.
 
-    def __init__(
-        self, demonstration: Demonstration, parts: dict[str, VideoPart], cache_bytes: int = 64 << 20
-    ) -> None:
-        self._demonstration = demonstration
-        self._parts = parts
-        self._cache_bytes = cache_bytes
-        self._clips: dict[str, VideoClip] = {}
-        self._tables: dict[str, list[bytes]] = {}
+    Args:
+        demonstration: The episode.
+        parts: Colour and depth features by their keys.
+        cache_bytes: Budget of decoded pictures.
+    """
+    depth = {
+        camera.key: parts[camera.depth_key]
+        for camera in demonstration.cameras
+        if camera.depth_key is not None and camera.depth_key in parts
+    }
+    return EpisodeReader(
+        {key: partial(_open_pictures, demonstration, key, part) for key, part in parts.items()},
+        {key: partial(_open_depth, demonstration.timestamps, part) for key, part in depth.items()},
+        cache_bytes=cache_bytes,
+    )
 
-    def frame(self, camera: str, index: int) -> U8:
-        """RGB (H, W, 3) uint8 of frame `index`. Raises DataError."""
-        part = self._part(camera)
-        if part.in_table:
-            return self._image(camera, part, index)
-        return self._clip(camera).rgb(index)
 
-    def prepare(self, camera: str, index: int) -> None:
-        """Decode into the cache without converting."""
-        if not self._part(camera).in_table:
-            self._clip(camera).picture(index)
+def _open_pictures(
+    demonstration: Demonstration, key: str, part: VideoPart, cache: PictureCache
+) -> PictureStream:
+    if part.in_table:
+        rows = _read_images(demonstration, key, part)
 
-    def depth(self, camera: str, index: int) -> F32 | None:
-        """Depth (H, W) float32 in metres that belongs to a colour camera; None if there is none."""
-        key = self._demonstration.camera(camera).depth_key
-        if key is None:
-            return None
-        codes = DepthCodes.from_info(self._part(key).feature.info)
-        picture = self._clip(key).picture(index)
-        # Codes of 12 bits come as gray12le, or as the luma of a 10 or 12-bit colour format.
-        depth = picture.format.components[0].bits
-        array = picture.to_ndarray(format="gray16le").astype(np.uint16, copy=False)
-        return codes.metres((array >> (16 - codes.bits)) if depth > 8 else array * 16)
+        def read(index: int) -> U8:
+            return decode_image(rows[index], f"{part.path}: picture {index} of {key}")
 
-    def clip(self, camera: str) -> VideoClip:
-        """The open clip of a camera, to ask how many frames the file really has."""
-        return self._clip(camera)
+        return StillImages(key, len(rows), read, cache)
+    return VideoClip(part.path, demonstration.timestamps, start=part.start, cache=cache, name=key)
 
-    def close(self) -> None:
-        """Release all decoders."""
-        for clip in self._clips.values():
-            clip.close()
-        self._clips.clear()
-        self._tables.clear()
 
-    def _part(self, key: str) -> VideoPart:
-        if key not in self._parts:
-            raise DataError("no_such_camera", f"the episode has no camera {key}")
-        return self._parts[key]
+def _open_depth(timestamps: F64, part: VideoPart, cache: PictureCache) -> DepthStream:
+    codes = DepthCodes.from_info(part.feature.info)
+    name = f"{part.path} depth"
+    return DepthVideo(
+        VideoClip(part.path, timestamps, start=part.start, cache=cache, name=name), codes
+    )
 
-    def _clip(self, key: str) -> VideoClip:
-        if key not in self._clips:
-            part = self._part(key)
-            self._clips[key] = VideoClip(
-                part.path,
-                self._demonstration.timestamps,
-                start=part.start,
-                cache_bytes=self._cache_bytes,
-            )
-        return self._clips[key]
 
-    def _image(self, key: str, part: VideoPart, index: int) -> U8:
-        import cv2
+def _read_images(demonstration: Demonstration, key: str, part: VideoPart) -> list[bytes]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
-        if key not in self._tables:
-            self._tables[key] = self._read_images(key, part)
-        data = np.frombuffer(self._tables[key][index], np.uint8)
-        picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
-        if picture is None:
-            raise DataError("frame_not_decoded", f"{part.path}: picture {index} of {key} is broken")
-        return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
-
-    def _read_images(self, key: str, part: VideoPart) -> list[bytes]:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        try:
-            rows: list[Any] = pq.read_table(
-                part.path,
-                columns=[key],
-                filters=[("episode_index", "==", self._demonstration.ref.episode)],
-            )[key].to_pylist()
-        except (pa.ArrowException, OSError, ValueError, KeyError) as error:
-            raise DataError(
-                "bad_table", f"{part.path}: pictures of {key} cannot be read ({error})"
-            ) from error
-        return [row.get("bytes") or b"" if isinstance(row, dict) else b"" for row in rows]
+    try:
+        rows: list[Any] = pq.read_table(
+            part.path,
+            columns=[key],
+            filters=[("episode_index", "==", demonstration.ref.episode)],
+        )[key].to_pylist()
+    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+        raise DataError(
+            "bad_table", f"{part.path}: pictures of {key} cannot be read ({error})"
+        ) from error
+    return [row.get("bytes") or b"" if isinstance(row, dict) else b"" for row in rows]

@@ -6,16 +6,17 @@ OpenCV's wheels cannot open AV1, the usual codec of LeRobot datasets; PyAV's can
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pipeline.model.arrays import F32, F64, U8
+from pipeline.model.arrays import F64, U8
+from pipeline.model.demonstration import CACHE_BYTES
+from pipeline.model.picture import Picture, PictureTimes
 from pipeline.model.problem import DataError
+from pipeline.sources.picture_cache import PictureCache
 
 if TYPE_CHECKING:
     import av
@@ -24,6 +25,37 @@ log = logging.getLogger(__name__)
 
 # Decoding on costs one frame each; a seek costs a key frame and all up to the target.
 _FORWARD_LIMIT = 48
+
+
+@dataclass(frozen=True, slots=True)
+class VideoPicture:
+    """A decoded frame in the planes the decoder left.
+
+    Attributes:
+        decoded: The frame; never written to.
+        note: See `Picture`.
+    """
+
+    decoded: av.VideoFrame
+    note: str = ""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height."""
+        return self.decoded.width, self.decoded.height
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that the planes hold, padding included."""
+        return sum(plane.buffer_size for plane in self.decoded.planes)
+
+    def rgb(self) -> U8:
+        """Convert."""
+        return self.decoded.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
+
+    def bgrx(self) -> U8:
+        """Convert."""
+        return self.decoded.to_ndarray(format="bgra").astype(np.uint8, copy=False)
 
 
 class VideoClip:
@@ -35,8 +67,6 @@ class VideoClip:
 
     Attributes:
         path: Video file.
-        times: (P,) float64, presentation times of the file's frames within the episode, seconds
-            from the episode's start.
     """
 
     def __init__(
@@ -45,7 +75,8 @@ class VideoClip:
         timestamps: F64,
         *,
         start: float = 0.0,
-        cache_bytes: int = 64 << 20,
+        cache: PictureCache | None = None,
+        name: str = "",
     ) -> None:
         """Open the file and read its packet times (no decoding).
 
@@ -53,7 +84,8 @@ class VideoClip:
             path: Video file.
             timestamps: (T,) seconds from the episode's start.
             start: Where the episode starts in the file, seconds.
-            cache_bytes: Budget for decoded frames kept for going back.
+            cache: Where decoded frames are kept; an own one of 64 MiB by default.
+            name: Camera key; names its pictures in the cache.
 
         Raises:
             DataError: `bad_video` if it is no video that can be opened.
@@ -62,9 +94,8 @@ class VideoClip:
 
         self.path = path
         self._start = start
-        self._budget = cache_bytes
-        self._held = 0
-        self._cache: OrderedDict[int, av.VideoFrame] = OrderedDict()
+        self._name = name
+        self._cache = cache if cache is not None else PictureCache(CACHE_BYTES)
         try:
             self._container = av.open(str(path), metadata_errors="ignore")
             self._stream: Any = self._container.streams.video[0]
@@ -82,11 +113,12 @@ class VideoClip:
         self._pts, self._keys = self._packet_times(start, start + float(timestamps[-1]))
         if not len(self._pts):
             raise DataError("bad_video", f"{path}: holds no frames of this episode")
-        self.times: F64 = self._pts * self._base - start
-        after = np.searchsorted(self.times, timestamps - 1e-4)
-        after = np.clip(after, 0, len(self.times) - 1)
+        times: F64 = self._pts * self._base - start
+        self._times = times
+        after = np.searchsorted(times, timestamps - 1e-4)
+        after = np.clip(after, 0, len(times) - 1)
         before = np.maximum(after - 1, 0)
-        earlier = np.abs(self.times[before] - timestamps) < np.abs(self.times[after] - timestamps)
+        earlier = np.abs(times[before] - timestamps) < np.abs(times[after] - timestamps)
         self._index = np.where(earlier, before, after)
         self._decoder: Any = None
         self._position = -1  # Index into _pts of the frame decoded last.
@@ -119,7 +151,7 @@ class VideoClip:
     @property
     def frame_count(self) -> int:
         """Frames of the file within the episode."""
-        return len(self.times)
+        return len(self._times)
 
     def exact(self, index: int) -> bool:
         """False if the episode's frame has no picture of its own (the nearest is shown)."""
@@ -127,7 +159,19 @@ class VideoClip:
             index == 0 or self._index[index] != self._index[index - 1]
         )
 
-    def picture(self, index: int) -> av.VideoFrame:
+    def times(self) -> PictureTimes:
+        """When the file's pictures were taken."""
+        exact = np.array([self.exact(i) for i in range(len(self._index))], np.bool_)
+        return PictureTimes(self._times, self._index, exact)
+
+    def cached(self, index: int) -> Picture | None:
+        """Return the picture if it is in memory; any thread."""
+        return self._cache.get((self._name, self._place(index)))
+
+    def _place(self, index: int) -> int:
+        return int(self._index[min(max(index, 0), len(self._index) - 1)])
+
+    def picture(self, index: int) -> Picture:
         """Decode the picture of an episode's frame.
 
         Raises:
@@ -135,10 +179,10 @@ class VideoClip:
         """
         import av
 
-        wanted = int(self._index[min(max(index, 0), len(self._index) - 1)])
-        if wanted in self._cache:
-            self._cache.move_to_end(wanted)
-            return self._cache[wanted]
+        wanted = self._place(index)
+        known = self._cache.get((self._name, wanted))
+        if known is not None:
+            return known
         try:
             frame = self._decode_to(wanted)
             if frame is None:  # Some demuxers land behind the target: once more from before it.
@@ -153,7 +197,7 @@ class VideoClip:
             raise DataError("frame_not_decoded", f"{self.path}: frame {index} is not in the file")
         return frame
 
-    def _decode_to(self, wanted: int, back: float = 0.0) -> av.VideoFrame | None:
+    def _decode_to(self, wanted: int, back: float = 0.0) -> Picture | None:
         target = int(self._pts[wanted])
         near_key = self._keys[self._keys <= target]
         key = int(near_key[-1]) if len(near_key) else int(self._pts[0])
@@ -178,9 +222,9 @@ class VideoClip:
                     break
                 continue
             self._position = place
-            self._keep(place, frame)
+            picture = VideoPicture(frame)
+            self._cache.put((self._name, place), picture)
             if place == wanted:
-                picture: av.VideoFrame = frame
                 return picture
             if place > wanted and first is None:
                 break
@@ -188,72 +232,11 @@ class VideoClip:
         self._position = -1
         return None
 
-    def _keep(self, place: int, frame: av.VideoFrame) -> None:
-        size = frame.width * frame.height * 3 // 2
-        if place in self._cache or size > self._budget:
-            return
-        self._cache[place] = frame
-        self._held += size
-        while self._held > self._budget:
-            _, old = self._cache.popitem(last=False)
-            self._held -= old.width * old.height * 3 // 2
-
     def rgb(self, index: int) -> U8:
         """RGB (H, W, 3) uint8 of an episode's frame."""
-        return self.picture(index).to_ndarray(format="rgb24").astype(np.uint8, copy=False)
+        return self.picture(index).rgb()
 
     def close(self) -> None:
         """Release decoder and file."""
         self._decoder = None
-        self._cache.clear()
-        self._held = 0
         self._container.close()
-
-
-@dataclass(frozen=True, slots=True)
-class DepthCodes:
-    """How LeRobot turns metres into the integer codes of a depth video.
-
-    Attributes:
-        low: Depth of code 0, metres.
-        high: Depth of the highest code, metres.
-        shift: Added before taking the logarithm, metres.
-        logarithmic: Codes are even steps of log(depth + shift); otherwise of depth.
-        bits: Bits per code.
-    """
-
-    low: float
-    high: float
-    shift: float
-    logarithmic: bool
-    bits: int = 12
-
-    @classmethod
-    def from_info(cls, info: dict[str, Any]) -> DepthCodes:
-        """Read a feature's `info`; LeRobot's defaults where it does not say.
-
-        Raises:
-            DataError: `bad_metadata` if the numbers make no sense.
-        """
-        try:
-            codes = cls(
-                low=float(info.get("video.depth_min", 0.01)),
-                high=float(info.get("video.depth_max", 10.0)),
-                shift=float(info.get("video.shift", 3.5)),
-                logarithmic=bool(info.get("video.use_log", True)),
-            )
-        except (TypeError, ValueError) as error:
-            raise DataError("bad_metadata", f"info.json: depth encoding: {error}") from error
-        if not 0 <= codes.low < codes.high or codes.low + codes.shift <= 0:
-            raise DataError(
-                "bad_metadata", f"info.json: depth from {codes.low} to {codes.high} m is no range"
-            )
-        return codes
-
-    def metres(self, codes: NDArray[Any]) -> F32:
-        """Turn codes (H, W) into float32 metres."""
-        share = codes.astype(np.float32) / float((1 << self.bits) - 1)
-        if self.logarithmic:
-            first, last = np.log(self.low + self.shift), np.log(self.high + self.shift)
-            return np.asarray(np.exp(share * (last - first) + first) - self.shift, np.float32)
-        return np.asarray(self.low + share * (self.high - self.low), np.float32)
