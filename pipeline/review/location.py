@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,8 @@ FILE_NAME = "review.sqlite"
 _NETWORK = frozenset(
     "nfs nfs4 cifs smb3 smbfs 9p lustre beegfs gpfs ceph afs fuse.sshfs fuse.glusterfs".split()  # noqa: SIM905
 )
+
+_HUB_SNAPSHOT = re.compile(r"(?P<repository>.*/datasets--[^/]+--[^/]+)/snapshots/[0-9a-f]{40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,11 @@ def choose_place(dataset: Path, data_dir: Path | None = None) -> Place:
     A store that once began in the user's folder stays there, so that nothing seems lost when the
     dataset becomes writable later.
     """
+    cached = _HUB_SNAPSHOT.fullmatch(dataset.as_posix())
+    if cached is not None:
+        # A cache is cleared without a thought, and a new commit makes a new folder.
+        repository = Path(cached["repository"])
+        return user_place(repository, data_dir, "the dataset lies in the Hub's cache")
     if in_user_folder(dataset, data_dir).exists():
         return user_place(dataset, data_dir, "they began there")
     beside = sidecar(dataset)

@@ -1,0 +1,77 @@
+"""The process that opens harmed datasets: reads paths from standard input, answers with JSON."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+import traceback
+from contextlib import closing
+from typing import Any
+
+MOST_BYTES = 3 << 30
+"""Address space beyond what the libraries map at the start."""
+
+
+def use(path: str) -> str:
+    """Do what the window does with a dataset: list, open, look, examine. Returns what happened."""
+    from pipeline.model.problem import DataError
+    from pipeline.sources.detect import open_dataset
+    from pipeline.sources.health import examine_episode
+
+    said = []
+    try:
+        source = open_dataset(path)
+        present = [e for e in source.info.episodes[:200] if e.present][:2]
+    except DataError as error:
+        return f"{error.code}: {error}"
+    for episode in present:
+        try:
+            examine_episode(source, episode)
+            demonstration = source.open(episode.index)
+            with closing(source.reader(demonstration)) as reader:
+                for camera in demonstration.cameras:
+                    for frame in (0, demonstration.length // 2, demonstration.length - 1):
+                        try:
+                            reader.frame(camera.key, frame)
+                            reader.depth(camera.key, frame)
+                        except DataError as error:
+                            said.append(f"{error.code}: {error}")
+                    try:
+                        reader.times(camera.key)
+                    except DataError as error:
+                        said.append(f"{error.code}: {error}")
+        except DataError as error:
+            said.append(f"{error.code}: {error}")
+    return " | ".join(said) or "fine"
+
+
+def main() -> None:
+    """Answer one line per line."""
+    import av  # noqa: F401 - mapped before the limit is set
+    import cv2
+    import h5py  # noqa: F401
+    import pyarrow.parquet  # noqa: F401
+
+    cv2.setNumThreads(1)
+    with open("/proc/self/statm") as file:
+        mapped = int(file.read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (mapped + MOST_BYTES, mapped + MOST_BYTES))
+    for line in sys.stdin:
+        start = time.perf_counter()
+        answer: dict[str, Any] = {"failure": ""}
+        try:
+            answer["said"] = use(json.loads(line))
+            if "\n" in answer["said"]:
+                answer["failure"] = f"more than one line: {answer['said']}"
+        except BaseException:
+            answer["failure"] = traceback.format_exc()
+        answer["seconds"] = time.perf_counter() - start
+        answer["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
