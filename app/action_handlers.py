@@ -8,28 +8,19 @@ from typing import Protocol
 
 from PySide6.QtWidgets import QDialog, QFileDialog, QVBoxLayout, QWidget
 
-from app.actions import ACTIONS, ActionTable
+from app.actions import ACTIONS, GESTURES, ActionTable
 from app.intents import Intents
+from app.opening import Opening
 from app.panels import Panels
+from app.picture_actions import PictureActions
+from app.playback import LoopRange
 from app.session_control import SessionControl
 from app.settings import sample_dataset
 from pipeline.annotate import annotation_of
 from pipeline.model.edits import EPISODE_SCOPE
 from pipeline.model.problem import DataError
-from viewers.overlays import OverlayVisibility
 from widgets.channel_mapping import ChannelMapping
 from widgets.shortcut_help import ShortcutHelp, ShortcutLine
-
-_HIDDEN = OverlayVisibility(
-    masks=False,
-    boxes=False,
-    tracks=False,
-    labels=False,
-    gripper=False,
-    robot=False,
-    target=False,
-    truth=False,
-)
 
 
 class Shell(Protocol):
@@ -48,8 +39,9 @@ class Shell(Protocol):
     def arrange(self) -> None:
         """Put all docks where they belong."""
 
-    def ask_folder(self) -> None:
-        """Ask for a dataset folder and open it."""
+    @property
+    def opening(self) -> Opening:
+        """Asks what to open."""
 
     def window(self) -> QWidget:
         """Parent of dialogs."""
@@ -82,7 +74,7 @@ class ActionHandlers:
         self._shell = shell
         self._parent = shell.window()
         self._channels: QDialog | None = None
-        self._visible = panels.frame.visibility
+        self._pictures = PictureActions(control, panels, table, self._parent)
         missing = [s.id for s in ACTIONS if not hasattr(self, f"do_{s.id}")]
         missing = [name for name in missing if not name.startswith("candidate_")]
         if missing:
@@ -100,7 +92,15 @@ class ActionHandlers:
 
     def do_open_folder(self) -> None:
         """Ask for a folder."""
-        self._shell.ask_folder()
+        self._shell.opening.ask_folder()
+
+    def do_open_file(self) -> None:
+        """Ask for a file."""
+        self._shell.opening.ask_file()
+
+    def do_open_location(self) -> None:
+        """Ask for a path or an id."""
+        self._shell.opening.ask_location()
 
     def do_open_sample(self) -> None:
         """Open the sample dataset."""
@@ -136,9 +136,15 @@ class ActionHandlers:
 
     def do_export_picture(self) -> None:
         """Write the picture with its overlays."""
-        path, _ = QFileDialog.getSaveFileName(self._parent, "Export picture", "frame.png")
-        if path and not self._panels.frame.viewer.grab_picture().save(path):
-            self._control.failed.emit(f"{path} could not be written", "")
+        self._pictures.export()
+
+    def do_export_view(self) -> None:
+        """Write what is seen, at the screen's resolution."""
+        self._pictures.export_view()
+
+    def do_copy_picture(self) -> None:
+        """Put the picture on the clipboard."""
+        self._pictures.copy()
 
     def do_quit(self) -> None:
         """Close the window."""
@@ -162,6 +168,22 @@ class ActionHandlers:
         """Draw the target's box."""
         self._intents.draw("target")
 
+    def do_paint(self) -> None:
+        """Paint the selected candidate's mask."""
+        self._intents.brush("paint")
+
+    def do_erase(self) -> None:
+        """Erase from the selected candidate's mask."""
+        self._intents.brush("erase")
+
+    def do_brush_larger(self) -> None:
+        """A larger brush."""
+        self._pictures.resize_brush(1)
+
+    def do_brush_smaller(self) -> None:
+        """A smaller brush."""
+        self._pictures.resize_brush(-1)
+
     def do_channels(self) -> None:
         """Show the gripper channels."""
         dialog = QDialog(self._parent)
@@ -181,7 +203,39 @@ class ActionHandlers:
 
     def do_play(self) -> None:
         """Play or pause."""
-        self._control.toggle_play()
+        self._control.player.toggle()
+
+    def do_play_forwards(self) -> None:
+        """Play forwards, or faster."""
+        self._control.player.faster(1)
+
+    def do_play_backwards(self) -> None:
+        """Play backwards, or faster."""
+        self._control.player.faster(-1)
+
+    def do_stop(self) -> None:
+        """Stand still."""
+        self._control.player.stop()
+
+    def do_loop_from(self) -> None:
+        """Play round and round from the cursor on."""
+        frame = self._control.document.session.frame
+        self._control.player.set_loop(self._control.player.loop.from_frame(frame))
+
+    def do_loop_to(self) -> None:
+        """Play round and round up to the cursor."""
+        frame = self._control.document.session.frame
+        self._control.player.set_loop(self._control.player.loop.to_frame(frame))
+
+    def do_loop_clear(self) -> None:
+        """Play to the end."""
+        self._control.player.set_loop(LoopRange())
+
+    def do_every_frame(self) -> None:
+        """Pass over no frame while playing, or keep real time."""
+        on = self._table.actions["every_frame"].isChecked()
+        self._control.playback.every_frame = on
+        self._shell.remember("every_frame", on)
 
     def _step(self, frames: int) -> None:
         self._control.seek(self._control.document.session.frame + frames, "keys")
@@ -335,12 +389,28 @@ class ActionHandlers:
 
     def do_overlays(self) -> None:
         """Show or hide all overlays."""
+        self._pictures.show_overlays(self._table.actions["overlays"].isChecked())
+
+    def do_isolate(self) -> None:
+        """Draw only the selected candidate, or all."""
+        self._pictures.isolate()
+
+    def do_put_aside(self) -> None:
+        """Hide the selected candidate, or show it again."""
+        self._pictures.put_aside()
+
+    def do_all_cameras(self) -> None:
+        """Show every camera, or only the chosen one."""
         panel = self._panels.frame
-        if self._table.actions["overlays"].isChecked():
-            panel.set_visibility(self._visible)
-        else:
-            self._visible = panel.visibility
-            panel.set_visibility(_HIDDEN)
+        panel.choose_all_cameras(self._table.actions["all_cameras"].isChecked())
+
+    def do_next_camera(self) -> None:
+        """Choose the next camera, round and round."""
+        session = self._control.document.session
+        keys = [c.key for c in session.demonstration.cameras] if session.demonstration else []
+        if session.camera in keys:
+            following = keys[(keys.index(session.camera) + 1) % len(keys)]
+            self._control.document.set_camera(following, "keys")
 
     def do_fit(self) -> None:
         """Fit the picture."""
@@ -378,9 +448,8 @@ class ActionHandlers:
     def do_shortcuts(self) -> None:
         """List all shortcuts."""
         dialog = ShortcutHelp(self._parent)
-        dialog.set_lines(
-            tuple(ShortcutLine(s.menu, s.text, ", ".join(s.keys)) for s in ACTIONS if s.keys)
-        )
+        lines = [ShortcutLine(s.menu, s.text, ", ".join(s.keys)) for s in ACTIONS if s.keys]
+        dialog.set_lines((*lines, *(ShortcutLine("Picture", *line) for line in GESTURES)))
         dialog.setModal(False)
         dialog.show()
 

@@ -22,8 +22,8 @@ class ActionSpec:
         menu: Menu it belongs to, also the group in the help page.
         text: What it is called.
         keys: Default shortcuts in Qt's portable text.
-        needs: What must be there: `nothing`, `dataset`, `episode`, `results`, `candidates`,
-            `caption`, `busy`, `undo`, `redo`.
+        needs: What must be there: `nothing`, `dataset`, `episode`, `results`, `masks`,
+            `candidates`, `caption`, `busy`, `undo`, `redo`.
         checkable: True for switches.
     """
 
@@ -43,17 +43,35 @@ _DIGITS = tuple(
 
 ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec("open_folder", "File", "Open dataset folder…", ("Ctrl+O", "Ctrl+Shift+O")),
+    ActionSpec("open_file", "File", "Open dataset file…", ("Ctrl+Alt+O",)),
+    ActionSpec("open_location", "File", "Open a path or a dataset of the Hub…", ("Ctrl+L",)),
     ActionSpec("open_sample", "File", "Open the sample dataset"),
     ActionSpec("export_predictions", "File", "Export this episode’s annotations…", ("Ctrl+S",),
                "results"),
-    ActionSpec("export_picture", "File", "Export the picture…", (), "episode"),
+    ActionSpec("export_picture", "File", "Export the picture…", ("Ctrl+E",), "episode"),
+    ActionSpec("export_view", "File", "Export the picture as on the screen…", ("Ctrl+Shift+E",),
+               "episode"),
+    ActionSpec("copy_picture", "File", "Copy the picture", (), "episode"),
     ActionSpec("quit", "File", "Quit", ("Ctrl+Q",)),
     ActionSpec("undo", "Edit", "Undo", ("Ctrl+Z",), "undo"),
     ActionSpec("redo", "Edit", "Redo", ("Ctrl+Shift+Z", "Ctrl+Y"), "redo"),
     ActionSpec("draw_box", "Edit", "Draw a box around the object", ("B",), "results"),
     ActionSpec("draw_target", "Edit", "Draw a box around the target", ("T",), "results"),
+    ActionSpec("paint", "Edit", "Paint the selected candidate’s mask", ("P",), "masks"),
+    ActionSpec("erase", "Edit", "Erase from the selected candidate’s mask", ("Shift+P",),
+               "masks"),
+    ActionSpec("brush_larger", "Edit", "Larger brush", ("]",), "masks"),
+    ActionSpec("brush_smaller", "Edit", "Smaller brush", ("[",), "masks"),
     ActionSpec("channels", "Edit", "Gripper channels…", (), "episode"),
     ActionSpec("play", "Go", "Play / pause", ("Space",), "episode"),
+    ActionSpec("play_forwards", "Go", "Play forwards; again: twice as fast", ("L",), "episode"),
+    ActionSpec("play_backwards", "Go", "Play backwards; again: twice as fast", ("J",), "episode"),
+    ActionSpec("stop", "Go", "Stop playing", ("K",), "episode"),
+    ActionSpec("loop_from", "Go", "Loop from this frame", ("I",), "episode"),
+    ActionSpec("loop_to", "Go", "Loop up to this frame", ("O",), "episode"),
+    ActionSpec("loop_clear", "Go", "Loop no more", ("\\",), "episode"),
+    ActionSpec("every_frame", "Go", "Play every frame, even if that is slower", (), "nothing",
+               True),
     ActionSpec("next_frame", "Go", "Next frame", ("Right",), "episode"),
     ActionSpec("previous_frame", "Go", "Previous frame", ("Left",), "episode"),
     ActionSpec("second_on", "Go", "1 s on", ("Shift+Right",), "episode"),
@@ -80,6 +98,10 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec("cancel", "Run", "Cancel", ("Ctrl+.",), "busy"),
     ActionSpec("auto_run", "Run", "Run when an episode opens", (), "nothing", True),
     ActionSpec("overlays", "View", "Show overlays", ("H",), "nothing", True),
+    ActionSpec("all_cameras", "View", "All cameras", ("C",), "episode", True),
+    ActionSpec("next_camera", "View", "Next camera", ("V",), "episode"),
+    ActionSpec("isolate", "View", "Only the selected candidate", ("S",), "results"),
+    ActionSpec("put_aside", "View", "Hide the selected candidate", ("Shift+S",), "results"),
     ActionSpec("fit", "View", "Fit the picture", ("F",), "episode"),
     ActionSpec("one_to_one", "View", "Picture 1:1", ("Ctrl+1",), "episode"),
     ActionSpec("zoom_in", "View", "Zoom in", ("+", "="), "episode"),
@@ -91,10 +113,26 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec("doctor", "Help", "What works on this machine"),
 )  # fmt: skip
 
+GESTURES = (
+    ("Zoom", "Wheel"),
+    ("Step through the frames", "Shift+Wheel"),
+    ("Pan", "Drag, middle button"),
+    ("Select; again for the candidate below", "Click"),
+    ("Resize the selected box at the keyframe", "Drag a handle"),
+    ("Move the selected box at the keyframe", "Drag its edge, Ctrl+Drag inside it"),
+    ("Move the selected box by 1 px, by 10 px", "Ctrl+Arrows, Ctrl+Shift+Arrows"),
+    ("Erase while painting, paint while erasing", "Right button"),
+    ("Size of the brush", "Ctrl+Wheel"),
+    ("Copy the picture", "Ctrl+C"),
+    ("Leave the tool, give up a box or stroke", "Esc"),
+)
+"""What mouse and keys do on the picture itself; the help lists it below the actions."""
+
 REASONS: Mapping[str, str] = {
     "dataset": "open a dataset first",
     "episode": "open an episode first",
     "results": "run the pipeline first",
+    "masks": "there are no masks yet: run the pipeline first",
     "candidates": "there are no scored candidates yet",
     "caption": "there is no caption yet",
     "busy": "nothing is running",
@@ -112,6 +150,8 @@ def is_met(need: str, session: Session, *, busy: bool, undo: bool, redo: bool) -
             return session.demonstration is not None
         case "results":
             return session.result("proposals") is not None
+        case "masks":
+            return session.result("masks") is not None
         case "candidates":
             scores = session.result("scores")
             return scores is not None and bool(scores.terms)

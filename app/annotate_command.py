@@ -13,7 +13,7 @@ from app.arguments import parse_episodes
 from app.prediction_file import PredictionFile
 from app.saved_reviews import saved_reviews
 from app.settings import paths
-from app.terminal import fail, note, say
+from app.terminal import fail, note, progress, say
 from pipeline.annotate import EpisodeAnnotations, annotate_episode, standard_graph
 from pipeline.engine.cache import ResultCache, StageOutcome
 from pipeline.engine.graph import Graph, NodeId, SilentObserver
@@ -23,7 +23,7 @@ from pipeline.model.demonstration import DatasetInfo, DatasetSource
 from pipeline.model.edits import EPISODE_SCOPE, Edit
 from pipeline.model.options import describe
 from pipeline.model.problem import Cancelled, DataError, Severity
-from pipeline.sources.detect import open_dataset
+from pipeline.sources.hub_dataset import HubDataset, open_anything
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +94,9 @@ def parse_settings(pairs: list[str], graph: Graph) -> dict[str, Any]:
 
 def annotate(arguments: argparse.Namespace) -> int:
     """Run the command; 0 if every episode came through, 1 otherwise."""
-    source = open_dataset(arguments.dataset)
+    source = open_anything(arguments.dataset, progress)
+    if isinstance(source, HubDataset) and arguments.episodes is None:
+        raise ValueError("a dataset of the Hub: say which --episodes to fetch and annotate")
     info = source.info
     graph = standard_graph()
     settings = list(arguments.set)

@@ -38,3 +38,15 @@ def split_path(text: str) -> tuple[str, int | None]:
     if hash_sign and episode.isdecimal() and not Path(text).exists():
         return path, int(episode)
     return text, None
+
+
+def named_episode(path: str) -> int | None:
+    """Episode that a file or folder inside a dataset is part of, if it names one.
+
+    Raises:
+        DataError: It exists and belongs to no known dataset.
+    """
+    from pipeline.sources.detect import recognise
+
+    place = Path(path).expanduser()
+    return recognise(place)[1].episode if place.exists() else None

@@ -85,8 +85,10 @@ class Background(QObject):
 
 def sentence(error: Exception) -> str:
     """What to tell a person about an exception."""
-    from pipeline.model.problem import DataError
+    from pipeline.model.problem import Cancelled, DataError
 
+    if isinstance(error, Cancelled):
+        return "cancelled; what was finished is kept"
     if isinstance(error, DataError | ValueError):
         return str(error)
     if isinstance(error, OSError):

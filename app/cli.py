@@ -1,4 +1,4 @@
-"""The command line: `demoscope open, demo, info, annotate, screenshot, paths, doctor`."""
+"""The command line: `demoscope open, demo, info, check, annotate, screenshot, paths, doctor`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,16 @@ from pipeline.model.problem import Cancelled, DataError
 
 log = logging.getLogger(__name__)
 
+_PATH = "a dataset of any known format: its folder, its file, or a file inside"
+
+
+def _jobs(text: str) -> int:
+    """A number of processes; argparse tells what it should have been."""
+    number = int(text)
+    if not 1 <= number <= 64:
+        raise argparse.ArgumentTypeError("expected 1 to 64")
+    return number
+
 
 def build_parser() -> argparse.ArgumentParser:
     """Make the parser of all commands."""
@@ -27,7 +37,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
 
     one = commands.add_parser("open", help="open the window on a dataset")
-    one.add_argument("path", nargs="?", help="dataset folder, PATH#EPISODE opens that episode")
+    one.add_argument("path", nargs="?", help=_PATH + "; PATH#EPISODE opens that episode")
     one.add_argument("--theme", choices=["dark", "light", "system"], help="colours")
 
     one = commands.add_parser("demo", help="open the window on the sample dataset")
@@ -35,8 +45,24 @@ def build_parser() -> argparse.ArgumentParser:
     one.add_argument("--out", type=Path, default=Path("demo-output"), help="where files go")
 
     one = commands.add_parser("info", help="say what a dataset holds")
-    one.add_argument("dataset")
+    one.add_argument("dataset", help=_PATH)
     one.add_argument("--json", action="store_true", help="machine-readable")
+
+    one = commands.add_parser("check", help="examine a dataset; exit 1 if something is wrong")
+    one.add_argument("dataset", help=_PATH)
+    one.add_argument(
+        "--fail-on",
+        choices=["error", "warning", "warn", "info", "never"],
+        default="error",
+        help="exit 1 if something at least this grave is found (default: error)",
+    )
+    one.add_argument("--episodes", help="e.g. 0,2-5; default: all that are present")
+    one.add_argument("--json", action="store_true", help="machine-readable")
+    one.add_argument(
+        "--deep", action="store_true", help="decode a few pictures: frozen, black, broken ones"
+    )
+    one.add_argument("--jobs", type=_jobs, help="processes side by side; default: CPUs, at most 4")
+    one.add_argument("--no-cache", action="store_true", help="examine everything again")
 
     one = commands.add_parser("annotate", help="run all stages and write predictions")
     one.add_argument("dataset")
@@ -129,6 +155,10 @@ def _dispatch(options: argparse.Namespace, parser: argparse.ArgumentParser) -> i
             from app.dataset_report import report
 
             return report(options.dataset, as_json=options.json)
+        case "check":
+            from app.check_command import check_dataset
+
+            return check_dataset(options)
         case "annotate":
             from app.annotate_command import annotate
 
@@ -147,11 +177,12 @@ def _dispatch(options: argparse.Namespace, parser: argparse.ArgumentParser) -> i
                 with_3d=options.with_3d,
             )
         case "paths":
-            from app.settings import paths
+            from app.settings import paths, picture_bytes
 
             known = paths()
             for name in ("config", "data", "cache", "results", "logs", "settings", "sample"):
                 say(f"{name:9} {getattr(known, name)}")
+            say(f"{'pictures':9} {picture_bytes() / (1 << 20):g} MiB of memory at most")
             return 0
         case "doctor":
             from app.doctor import examine

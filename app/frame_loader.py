@@ -4,48 +4,45 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import OrderedDict
 from dataclasses import dataclass
 
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 
-from pipeline.model.arrays import U8
-from pipeline.model.demonstration import DatasetSource, Demonstration, FrameReader
-from pipeline.model.problem import DataError
+from app.episode_pictures import EpisodePictures
+from app.prefetch import AHEAD, Prefetch
+from app.settings import PICTURE_BYTES
+from pipeline.model.demonstration import DatasetSource, Demonstration
+from viewers.camera_frame import CameraFrame
 
 log = logging.getLogger(__name__)
 
-_AHEAD = 12
-"""Frames decoded ahead in the direction of travel while nothing is asked for."""
-_READY_BYTES = 96 << 20
-"""Memory for frames that can be shown at once: those ahead and those just seen."""
+_LOOKS = 200
+"""Pictures looked up in one go; a few microseconds each."""
+_FIT = 0.9
+"""Part of the budget that a whole clip may take to be fetched when nothing else is to do."""
 
 
 @dataclass(frozen=True, slots=True)
-class LoadedFrame:
-    """A decoded frame.
+class FrameSet:
+    """The pictures of one instant, of all cameras that were asked for.
 
     Attributes:
-        episode: Which episode it belongs to.
-        camera: Camera key.
+        episode: Which episode they belong to.
         frame: Episode frame.
-        rgb: (H, W, 3) uint8, or None if it could not be decoded.
-        message: Why not, one sentence.
+        cameras: One entry per camera asked for, in that order.
     """
 
     episode: int
-    camera: str
     frame: int
-    rgb: U8 | None
-    message: str = ""
+    cameras: tuple[CameraFrame, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """A frame asked for; numbers rise, so that late answers are recognised."""
+    """Frames asked for; numbers rise, so that late answers are recognised."""
 
     number: int
-    camera: str
+    cameras: tuple[str, ...]
     frame: int
 
 
@@ -53,21 +50,27 @@ class FrameLoader(QObject):
     """One thread, one reader.
 
     Signals:
-        loaded: `LoadedFrame` on the GUI thread; within `request` if the frame was ready.
+        loaded: `FrameSet` on the GUI thread; within `request` if all its pictures were there.
     """
 
     loaded = Signal(object)
     _arrived = Signal(int, object)
 
-    def __init__(self, parent: QObject | None = None) -> None:
+    def __init__(self, parent: QObject | None = None, *, cache_bytes: int = PICTURE_BYTES) -> None:
+        """Start the thread.
+
+        Args:
+            parent: Owner.
+            cache_bytes: Memory for decoded pictures, all cameras together.
+        """
         super().__init__(parent)
         self._arrived.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
+        self._cache_bytes = cache_bytes
         self._wake = threading.Condition()
         self._asked = 0
         self._answered = 0
         self._wanted: _Request | None = None
-        self._ready: OrderedDict[tuple[str, int], LoadedFrame] = OrderedDict()
-        self._episode: tuple[DatasetSource, Demonstration] | None = None
+        self._opened: EpisodePictures | None = None
         self._stop = False
         self._thread = threading.Thread(target=self._work, name="frame-loader", daemon=True)
         self._thread.start()
@@ -75,22 +78,30 @@ class FrameLoader(QObject):
     def open(self, source: DatasetSource, demonstration: Demonstration) -> None:
         """Read another episode from now on."""
         with self._wake:
-            self._episode = (source, demonstration)
+            self._opened = EpisodePictures(source, demonstration)
             self._wanted = None
             self._answered = self._asked
-            self._ready.clear()
             self._wake.notify()
 
-    def request(self, camera: str, frame: int) -> None:
-        """Ask for a frame; an unanswered older request is forgotten."""
+    def request(self, cameras: tuple[str, ...], frame: int) -> None:
+        """Ask for a frame of some cameras; an unanswered older request is forgotten.
+
+        Args:
+            cameras: Camera keys, the one that matters most first.
+            frame: Episode frame.
+        """
         with self._wake:
             self._asked += 1
-            # Also if it is ready: the thread moves on to its neighbours.
-            self._wanted = _Request(self._asked, camera, frame)
-            ready = self._ready.get((camera, frame))
+            request = self._wanted = _Request(self._asked, cameras, frame)
+            opened = self._opened
+            # Also if all is there: the thread moves on to its neighbours.
             self._wake.notify()
-        if ready is not None:
-            self._deliver(self._asked, ready)
+        if opened is None:
+            return
+        known = tuple(opened.known(camera, frame) for camera in cameras)
+        there = tuple(each for each in known if each is not None)
+        if len(there) == len(known):
+            self._deliver(request.number, FrameSet(opened.episode, frame, there))
 
     def close(self) -> None:
         """Stop the thread and release the decoders."""
@@ -100,81 +111,124 @@ class FrameLoader(QObject):
         self._thread.join(5.0)
 
     @Slot(int, object)
-    def _deliver(self, number: int, loaded: LoadedFrame) -> None:
+    def _deliver(self, number: int, loaded: FrameSet) -> None:
         if number > self._answered:
             self._answered = number
             self.loaded.emit(loaded)
 
+    # -- in the thread ---------------------------------------------------------------------
+
     def _work(self) -> None:
-        reader: FrameReader | None = None
-        opened: tuple[DatasetSource, Demonstration] | None = None
-        ahead: list[tuple[str, int]] = []
-        last: tuple[str, int] | None = None
+        opened: EpisodePictures | None = None
+        travel: _Travel | None = None
         while True:
             with self._wake:
-                while not self._stop and self._wanted is None and not ahead:
+                while self._is_idle(opened, travel):
                     self._wake.wait()
                 if self._stop:
                     break
                 wanted, self._wanted = self._wanted, None
-                episode = self._episode
-            if episode is not opened:
-                if reader is not None:
-                    reader.close()
-                opened, reader, ahead, last = episode, None, [], None
-                if episode is not None:
-                    reader = episode[0].reader(episode[1])
-            if reader is None or opened is None:
-                ahead = []
+                changed, current = self._opened is not opened, self._opened
+            if changed:
+                if opened is not None:
+                    opened.close()
+                opened, travel = current, None
+                if opened is not None:
+                    opened.open(self._cache_bytes)
+            if opened is None:
                 continue
-            if wanted is None:
-                self._load(reader, opened, *ahead.pop(0))
-                continue
-            place = (wanted.camera, wanted.frame)
-            self._answer(wanted.number, self._load(reader, opened, *place))
-            ahead = _neighbours(place, last, opened[1].length)
-            last = place
-        if reader is not None:
-            reader.close()
+            if wanted is not None:
+                self._answer(opened, wanted)
+                travel = _Travel.after(travel, opened, wanted, self._cache_bytes)
+            elif travel is not None:
+                travel.fetch_one()
+        if opened is not None:
+            opened.close()
 
-    def _load(
-        self,
-        reader: FrameReader,
-        opened: tuple[DatasetSource, Demonstration],
-        camera: str,
-        frame: int,
-    ) -> LoadedFrame:
-        """Decode a frame and keep it ready."""
-        with self._wake:
-            ready = self._ready.get((camera, frame))
-            if ready is not None:
-                self._ready.move_to_end((camera, frame))
-                return ready
-        episode = opened[1].ref.episode
-        try:
-            rgb = reader.frame(camera, frame)
-        except DataError as error:
-            return LoadedFrame(episode, camera, frame, None, str(error))
-        loaded = LoadedFrame(episode, camera, frame, rgb)
-        with self._wake:
-            if self._episode is opened:
-                self._ready[(camera, frame)] = loaded
-                while len(self._ready) > max(1, _READY_BYTES // rgb.nbytes):
-                    self._ready.popitem(last=False)
-        return loaded
+    def _is_idle(self, opened: EpisodePictures | None, travel: _Travel | None) -> bool:
+        return (
+            not self._stop
+            and self._wanted is None
+            and self._opened is opened
+            and (travel is None or travel.is_done)
+        )
 
-    def _answer(self, number: int, loaded: LoadedFrame) -> None:
+    def _answer(self, opened: EpisodePictures, wanted: _Request) -> None:
+        """Decode what was asked for; given up once a newer request was answered from memory."""
+        there = []
+        for camera in wanted.cameras:
+            if wanted.number <= self._answered or self._opened is not opened:
+                return
+            there.append(opened.load(camera, wanted.frame))
         try:
-            self._arrived.emit(number, loaded)
+            self._arrived.emit(wanted.number, FrameSet(opened.episode, wanted.frame, tuple(there)))
         except RuntimeError:  # The window is gone and took the Qt object with it.
             log.debug("a frame arrived after the window closed")
 
 
-def _neighbours(
-    wanted: tuple[str, int], last: tuple[str, int] | None, length: int
-) -> list[tuple[str, int]]:
-    """Frames likely to be asked for next, in the direction of travel."""
-    camera, frame = wanted
-    step = -1 if last is not None and last[0] == camera and frame < last[1] else 1
-    places = range(frame + step, frame + step * (_AHEAD + 1), step)
-    return [(camera, p) for p in places if 0 <= p < length]
+class _Travel:
+    """Where the cursor goes, and what is fetched for it meanwhile."""
+
+    def __init__(
+        self,
+        opened: EpisodePictures,
+        request: _Request,
+        step: int,
+        plan: Prefetch,
+        broken: frozenset[str],
+    ) -> None:
+        self._opened = opened
+        self._request = request
+        self._step = step
+        self._plan = plan
+        self._broken = broken
+        self._rest: list[str] = []
+        self._frame = 0
+
+    @classmethod
+    def after(
+        cls, last: _Travel | None, opened: EpisodePictures, request: _Request, budget: int
+    ) -> _Travel:
+        """Go on from an answered request."""
+        cameras, frame = request.cameras, request.frame
+        step = 1
+        if last is not None:
+            moved = frame - last._request.frame
+            step = last._step
+            if moved:
+                step = -1 if -AHEAD <= moved < 0 else 1
+            same = last._request.cameras == cameras
+            if same and last._plan.covers(frame, step):
+                return cls._with(last, request, step)
+        shown = [opened.known(camera, frame) for camera in cameras]
+        sizes = [s.picture.nbytes for s in shown if s is not None and s.picture is not None]
+        broken = frozenset(s.camera for s in shown if s is not None and s.picture is None)
+        room = budget // max(1, sum(sizes))
+        length = opened.demonstration.length
+        plan = Prefetch(frame, step, length, room, everything=length <= room * _FIT)
+        return cls(opened, request, step, plan, broken)
+
+    @classmethod
+    def _with(cls, last: _Travel, request: _Request, step: int) -> _Travel:
+        travel = cls(last._opened, request, step, last._plan, last._broken)
+        travel._rest, travel._frame = last._rest, last._frame
+        return travel
+
+    @property
+    def is_done(self) -> bool:
+        """True when there is nothing left to fetch."""
+        return self._plan.is_done and not self._rest
+
+    def fetch_one(self) -> None:
+        """Decode one picture that is not there yet; leave after a while of finding all there."""
+        for _ in range(_LOOKS):
+            if not self._rest:
+                frame = self._plan.next()
+                if frame is None:
+                    return
+                self._frame = frame
+                self._rest = [c for c in self._request.cameras if c not in self._broken]
+            camera = self._rest.pop(0) if self._rest else ""
+            if camera and self._opened.known(camera, self._frame) is None:
+                self._opened.load(camera, self._frame)
+                return

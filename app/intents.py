@@ -5,21 +5,27 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
 from PySide6.QtCore import QObject
 
+from app.depth_loader import DepthLoader
 from app.panels import Panels
 from app.session_control import SessionControl
+from pipeline.model.arrays import Bool
 from pipeline.model.edits import (
     AddBox,
     ChooseCandidate,
     FixBox,
     JudgeCaption,
     MoveBoundary,
+    PaintMask,
     Rename,
     SetChannels,
 )
+from pipeline.model.mask_runs import runs_of
 from pipeline.model.problem import Cancelled, DataError, Problem
 from pipeline.stages.stage import StageContext, StageInputs
+from viewers.pixel_probe import PixelProbe
 from viewers.rerun_inputs import candidate_of
 
 if TYPE_CHECKING:
@@ -34,19 +40,39 @@ class Intents(QObject):
         self._panels = panels
         self._control = control
         self._role = "object"
+        self._depth = DepthLoader(self)
         self._connect()
+
+    def close(self) -> None:
+        """Stop reading depth."""
+        self._depth.close()
 
     def draw(self, role: str) -> None:
         """Let the user draw a box for the object or the target."""
         self._role = role
+        self._show_own_camera()
         self._panels.frame.set_tool("box")
-        self._begin_box("box")
+        self._begin_box()
 
-    def _begin_box(self, tool: str) -> None:
-        """A box of the object belongs to the keyframe, so the cursor goes there."""
-        if tool != "box":
-            self._role = "object"
+    def brush(self, tool: str) -> None:
+        """Let the user `paint` or `erase` the selected candidate's mask; again leaves."""
+        if self._panels.frame.viewer.tool == tool:
+            self._panels.frame.set_tool("select")
             return
+        self._show_own_camera()
+        self._panels.frame.set_tool(tool)
+        self._begin_brush(tool)
+
+    def _tool_changed(self, tool: str) -> None:
+        if tool == "box":
+            self._begin_box()
+        else:
+            self._role = "object"
+        if tool in ("paint", "erase"):
+            self._begin_brush(tool)
+
+    def _begin_box(self) -> None:
+        """A box of the object belongs to the keyframe, so the cursor goes there."""
         proposals = self._control.document.session.result("proposals")
         if self._role == "object" and proposals is not None:
             self._control.seek(proposals.keyframe, "box")
@@ -54,6 +80,31 @@ class Intents(QObject):
         else:
             text = "Draw a box around the target, where the object ends; Esc leaves"
         self._control.said.emit(text)
+
+    def _begin_brush(self, tool: str) -> None:
+        """A mask belongs to a candidate at the keyframe, so both are chosen."""
+        session = self._control.document.session
+        proposals = session.result("proposals")
+        if proposals is None or not proposals.candidates:
+            self._panels.frame.set_tool("select")
+            self._control.said.emit("There is no candidate to paint: draw a box first (B)")
+            return
+        if session.candidate not in {p.id for p in proposals.candidates}:
+            self._select(proposals.candidates[0].id)
+        self._control.seek(proposals.keyframe, "brush")
+        here = self._control.document.session.candidate
+        verb, other = ("Paint", "erases") if tool == "paint" else ("Erase", "paints")
+        self._control.said.emit(
+            f"{verb} the mask of candidate #{here}; the right button {other}, [ and ] change the"
+            " size, Esc leaves"
+        )
+
+    def _show_own_camera(self) -> None:
+        """Boxes and masks belong to the camera of the proposals."""
+        session = self._control.document.session
+        proposals = session.result("proposals")
+        if proposals is not None and proposals.camera != session.camera:
+            self._control.document.set_camera(proposals.camera, "tool")
 
     # -- signals of widgets ----------------------------------------------------------------
 
@@ -70,11 +121,16 @@ class Intents(QObject):
         panels.findings.problemActivated.connect(self._go_to_problem)
         frame = panels.frame
         frame.cameraChanged.connect(lambda key: control.document.set_camera(key, "frame"))
+        frame.allCamerasChosen.connect(control.set_all_cameras)
+        frame.wheelStepped.connect(self._step)
         frame.candidateClicked.connect(self._select)
         frame.boxDrawn.connect(self._box_drawn)
-        frame.toolChanged.connect(self._begin_box)
+        frame.toolChanged.connect(self._tool_changed)
         frame.boxChanged.connect(self._box_changed)
-        frame.pixelHovered.connect(lambda probe: panels.status.show_pixel(probe))
+        frame.maskPainted.connect(self._mask_painted)
+        frame.pixelHovered.connect(self._show_probe)
+        self._depth.loaded.connect(lambda _: self._show_probe(frame.viewer.probe))
+        control.episodeOpened.connect(self._episode_opened)
         timeline = panels.timeline
         timeline.frameChosen.connect(lambda f: control.seek(f, "timeline"))
         timeline.boundaryMoved.connect(self._boundary_moved)
@@ -90,6 +146,9 @@ class Intents(QObject):
         caption.renamed.connect(self._renamed)
         panels.rerun.frameChanged.connect(lambda f: control.seek(f, "rerun"))
         panels.rerun.entitySelected.connect(self._entity_selected)
+
+    def _step(self, frames: int) -> None:
+        self._control.seek(self._control.document.session.frame + frames, "frame")
 
     def _select(self, candidate: int) -> None:
         self._control.document.select_candidate(candidate, "views")
@@ -152,6 +211,43 @@ class Intents(QObject):
                 edit = FixBox(subtask=session.subtask, old_box=proposal.box, box=(x0, y0, x1, y1))
                 self._control.decide(edit)
                 return
+
+    def _mask_painted(self, candidate: int, mask: Bool) -> None:
+        session = self._control.document.session
+        proposals = session.result("proposals")
+        for proposal in proposals.candidates if proposals is not None else ():
+            if proposal.id != candidate:
+                continue
+            height, width = mask.shape
+            try:
+                edit = PaintMask(
+                    subtask=session.subtask,
+                    box=proposal.box,
+                    candidate=candidate,
+                    height=height,
+                    width=width,
+                    runs=runs_of(mask),
+                )
+            except ValidationError as error:
+                reason = error.errors()[0]["msg"]
+                self._control.failed.emit(f"this mask cannot be kept: {reason}", "")
+                return
+            self._control.decide(edit)
+            return
+
+    def _episode_opened(self) -> None:
+        demonstration = self._control.document.session.demonstration
+        self._depth.open(self._control.source, demonstration)
+
+    def _show_probe(self, probe: PixelProbe | None) -> None:
+        """Show what is under the mouse; depth follows when it was read."""
+        viewer, text = self._panels.frame.viewer, ""
+        camera = self._control.document.session.camera
+        if probe is not None and self._depth.has_depth(camera):
+            depth = self._depth.depth(camera, viewer.image_frame)
+            metres = depth.at(probe.x, probe.y, viewer.image_size) if depth is not None else None
+            text = "depth –" if metres is None else f"depth {metres:.3f} m"
+        self._panels.status.show_pixel(probe, text)
 
     def _entity_selected(self, entity: str) -> None:
         candidate = candidate_of(entity)

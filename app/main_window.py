@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from PySide6.QtCore import QByteArray, QSettings, Qt
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication
 from PySide6.QtWidgets import (
     QApplication,
     QDockWidget,
-    QFileDialog,
     QMainWindow,
     QVBoxLayout,
     QWidget,
@@ -18,6 +15,7 @@ from PySide6.QtWidgets import (
 from app.action_handlers import ActionHandlers
 from app.actions import ACTIONS, ActionTable
 from app.intents import Intents
+from app.opening import Opening
 from app.panels import Panels
 from app.session_control import SessionControl
 from app.views import Views
@@ -47,6 +45,7 @@ class MainWindow(QMainWindow):
         self.setWindowTitle("Demoscope")
         self.setAcceptDrops(True)
         self.setDockNestingEnabled(True)
+        self.opening = Opening(control, settings, self)
         self.panels = Panels(self)
         center = QWidget(self)
         box = QVBoxLayout(center)
@@ -69,6 +68,7 @@ class MainWindow(QMainWindow):
         control.auto_run = self.settings.value("auto_run", True, bool)  # type: ignore[assignment]
         self.table.actions["auto_run"].setChecked(control.auto_run)
         self.table.actions["overlays"].setChecked(True)
+        self._restore_playing()
         self.refresh_actions()
         self._restore_layout()
 
@@ -141,6 +141,19 @@ class MainWindow(QMainWindow):
             horizontal,
         )
 
+    def _restore_playing(self) -> None:
+        """All cameras or one, every frame or real time: as last time."""
+        panel, actions = self.panels.frame, self.table.actions
+        on = bool(self.settings.value("all_cameras", False, bool))
+        panel.set_all_cameras(on)
+        self.control.set_all_cameras(on)
+        actions["all_cameras"].setChecked(on)
+        panel.allCamerasChosen.connect(actions["all_cameras"].setChecked)
+        panel.allCamerasChosen.connect(lambda on: self.remember("all_cameras", on))
+        every = bool(self.settings.value("every_frame", False, bool))
+        self.control.playback.every_frame = every
+        actions["every_frame"].setChecked(every)
+
     def _layout_key(self) -> str:
         screen = QGuiApplication.primaryScreen().size()
         return f"layout/{_LAYOUT_VERSION}/{screen.width()}x{screen.height()}"
@@ -211,33 +224,24 @@ class MainWindow(QMainWindow):
         self.settings.setValue("theme", name)
         self.panels.rerun.set_theme(self.theme)
 
-    def ask_folder(self) -> None:
-        """Ask for a dataset folder and open it."""
-        start = str(self.settings.value("last_folder", str(Path.home())))
-        folder = QFileDialog.getExistingDirectory(self, "Open dataset folder", start)
-        if folder:
-            self.settings.setValue("last_folder", folder)
-            self.control.open_dataset(folder)
-
     # -- Qt --------------------------------------------------------------------------------
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        """Accept files and folders."""
-        if event.mimeData().hasUrls():
+        """Accept files, folders and addresses of the Hub."""
+        if self.opening.can_drop(event.mimeData()):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
         """Open what was dropped; what it is shows when it is opened."""
-        for url in event.mimeData().urls():
-            if url.isLocalFile():
-                self.control.open_dataset(url.toLocalFile())
-                return
-        self.panels.banner.show_failure("only files and folders of this machine can be dropped", "")
+        refusal = self.opening.drop(event.mimeData())
+        if refusal:
+            self.panels.banner.show_failure(refusal, "")
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Remember the layout and stop everything that runs."""
         self.save_layout()
         self.views.close()
+        self.intents.close()
         self.panels.rerun.shutdown()
         self.control.close()
         super().closeEvent(event)

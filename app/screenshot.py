@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.terminal import fail, note, say
-from pipeline.sources.detect import open_dataset
+from app.terminal import fail, note, progress, say
+from pipeline.sources.hub_dataset import open_anything
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QPixmap
@@ -55,7 +55,7 @@ def screenshot(
         OSError: The file cannot be written.
     """
     # Before Qt starts: what cannot be opened is said at once.
-    open_dataset(dataset).open(episode)
+    open_anything(dataset, progress).open(episode)
     out.parent.mkdir(parents=True, exist_ok=True)
     from app.window_run import has_display, make_application, make_window
 

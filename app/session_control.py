@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import logging
+import threading
+from dataclasses import dataclass
 from typing import Any
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
+from app.arguments import named_episode
 from app.background import Background, sentence
 from app.document_bridge import DocumentBridge
 from app.frame_loader import FrameLoader
+from app.health_scan import HealthMonitor
 from app.jobs import Jobs
-from app.playback import Playback
-from app.settings import Paths
+from app.play_control import PlayControl
+from app.settings import Paths, picture_bytes
 from pipeline.annotate import standard_graph
 from pipeline.commands import Commands
 from pipeline.document import Changes, Document, Part, StageFailure
@@ -20,11 +24,36 @@ from pipeline.engine import messages as say
 from pipeline.evaluation.ground_truth import TrueSubtask, read_ground_truth
 from pipeline.model.demonstration import DatasetSource, Demonstration
 from pipeline.model.edits import Edit
+from pipeline.model.episodes import first_present, present_count
 from pipeline.model.problem import DataError
 from pipeline.review.store import ReviewStore
-from pipeline.sources.detect import open_dataset
+from pipeline.sources.hub_dataset import open_anything
 
 log = logging.getLogger(__name__)
+
+_EXAMINE_AFTER_MS = 1500
+"""The examination of the dataset starts when its first episode is on show."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A dataset, opened in the background.
+
+    Attributes:
+        source: The dataset.
+        store: What people said about it, None if that cannot be saved.
+        warning: Why not, or empty.
+        truth: Ground truth, if there is any.
+        present: Number of episodes on disk.
+        episode: The one to open, None if there is none.
+    """
+
+    source: DatasetSource
+    store: ReviewStore | None
+    warning: str
+    truth: tuple[TrueSubtask, ...]
+    present: int
+    episode: int | None
 
 
 class SessionControl(QObject):
@@ -53,71 +82,97 @@ class SessionControl(QObject):
         self.bridge = DocumentBridge(self.document, self)
         self.commands = Commands(self.document)
         self.jobs = Jobs(folders.results, self)
-        self.loader = FrameLoader(self)
+        self.loader = FrameLoader(self, cache_bytes=picture_bytes(folders.settings))
         self.background = Background(self)
-        self.playback = Playback(self)
+        self.health = HealthMonitor(folders.cache / "health", self)
+        # First the episode that is looked at, then everything else.
+        self._examine = QTimer(self)
+        self._examine.setSingleShot(True)
+        self._examine.setInterval(_EXAMINE_AFTER_MS)
+        self._examine.timeout.connect(self._start_health)
+        self.player = PlayControl(self.document, self)
+        self.playback = self.player.playback
         self.source: DatasetSource | None = None
         self.truth: tuple[TrueSubtask, ...] = ()
+        self.present_episodes = 0
         self.auto_run = True
         self._run_pending = False
+        self._all_cameras = False
+        self._stop_download = threading.Event()
         self.bridge.changed.connect(self._on_changes)
         self.jobs.told.connect(self._on_event)
-        self.playback.frameDue.connect(self._on_frame_due)
-        self.playback.finished.connect(lambda: self.document.set_playing(False, "playback"))
+        self.player.said.connect(self.said)
 
     # -- opening ---------------------------------------------------------------------------
 
     def open_dataset(self, path: str, episode: int | None = None) -> None:
         """Open a dataset in the background, then an episode of it."""
         self.said.emit(f"Opening {path} …")
+        self._stop_download.set()
+        stop = self._stop_download = threading.Event()
 
-        def work() -> tuple[DatasetSource, ReviewStore | None, str, tuple[TrueSubtask, ...]]:
-            source = open_dataset(path)
+        def work() -> _Opened:
+            source = open_anything(path, self._tell_download, stop.is_set)
             info = source.info
+            # Counted here: some formats look into every episode for it.
+            present = present_count(info.episodes)
             store, warning = None, ""
             try:
                 store = ReviewStore.open(info.path)
             except DataError as error:
                 warning = f"Corrections cannot be saved: {error}"
-            return source, store, warning, read_ground_truth(info.path)
+            wanted = named_episode(path) if episode is None else episode
+            wanted = first_present(info.episodes) if wanted is None else wanted
+            return _Opened(source, store, warning, read_ground_truth(info.path), present, wanted)
 
-        self.background.run("dataset", work, lambda r, e: self._dataset_there(r, e, episode))
+        self.background.run("dataset", work, self._dataset_there)
 
-    def _dataset_there(self, result: Any, error: Exception | None, episode: int | None) -> None:
-        if error is not None:
-            self.failed.emit(sentence(error), "")
+    def _dataset_there(self, opened: _Opened | None, error: Exception | None) -> None:
+        if error is not None or opened is None:
+            self.failed.emit(sentence(error) if error else "the dataset could not be opened", "")
             return
+        self.health.stop()
         self.jobs.abandon()
-        self.playback.stop()
+        self.player.stop()
         if self.commands.store is not None:
             self.commands.store.close()
-        self.source, store, warning, self.truth = result
-        assert self.source is not None  # noqa: S101 - result of `work`
+        self.source, store, self.truth = opened.source, opened.store, opened.truth
+        self.present_episodes = opened.present
         self.commands.attach(store)
         info = self.source.info
         self.document.open_dataset(info, "open")
         self.datasetOpened.emit()
-        if warning:
-            self.failed.emit(warning, "")
+        self._examine.start()
+        if opened.warning:
+            self.failed.emit(opened.warning, "")
         elif store is not None:
             for problem in store.problems:
                 self.failed.emit(problem.message, "")
             if store.reason:
                 self.said.emit(store.reason)
-        present = [e.index for e in info.episodes if e.present]
-        if episode is None and not present:
+        if opened.episode is None:
             self.failed.emit(
                 f"{info.name}: none of its {len(info.episodes)} episodes is on disk", ""
             )
             return
-        self.open_episode(episode if episode is not None else present[0])
+        self.open_episode(opened.episode)
+
+    def _tell_download(self, _share: float, what: str) -> None:
+        """Say how far a download is; called from its threads."""
+        self.said.emit(what)
+
+    def _start_health(self) -> None:
+        dataset, demonstration = self.document.session.dataset, self.document.session.demonstration
+        if dataset is not None and self.present_episodes:
+            self.health.start(dataset, (demonstration.ref.episode,) if demonstration else ())
 
     def open_episode(self, episode: int) -> None:
         """Open an episode in the background and, if wanted, run the pipeline on it."""
         source = self.source
         if source is None:
             return
-        self.playback.stop()
+        self.player.stop()
+        self._stop_download.clear()
         self.background.run(
             "episode", lambda: source.open(episode), lambda r, e: self._episode_there(r, e)
         )
@@ -132,6 +187,7 @@ class SessionControl(QObject):
         except DataError as problem:
             edits = ()
             self.failed.emit(f"Corrections could not be read: {problem}", "")
+        self.player.begin_episode()
         self.loader.open(self.source, demonstration)
         self.document.open_episode(demonstration, edits, "open")
         self.episodeOpened.emit()
@@ -157,7 +213,8 @@ class SessionControl(QObject):
         self.run(fresh=self.document.graph.downstream(stage))
 
     def cancel(self) -> None:
-        """Stop the job in progress."""
+        """Stop the job or the download in progress."""
+        self._stop_download.set()
         self.jobs.cancel()
 
     def _on_event(self, event: say.Event) -> None:
@@ -223,37 +280,42 @@ class SessionControl(QObject):
 
     # -- the cursor ------------------------------------------------------------------------
 
-    def toggle_play(self) -> None:
-        """Play or pause."""
-        session = self.document.session
-        if session.demonstration is None:
-            return
-        if self.playback.playing:
-            self.playback.stop()
-            self.document.set_playing(False, "playback")
-        else:
-            span = (0, session.demonstration.length)
-            self.playback.play(session.frame, session.demonstration.fps, span, loop=False)
-            self.document.set_playing(True, "playback")
+    @property
+    def all_cameras(self) -> bool:
+        """True if every camera's picture is wanted, not only that of the chosen one."""
+        return self._all_cameras
+
+    def set_all_cameras(self, on: bool) -> None:
+        """Fetch the pictures of all cameras, or of the chosen one only."""
+        if on != self._all_cameras:
+            self._all_cameras = on
+            self._request_frames()
 
     def seek(self, frame: int, initiator: str = "") -> None:
         """Move the cursor; playing stops."""
-        if self.playback.playing:
-            self.playback.stop()
-            self.document.set_playing(False, "playback")
+        self.player.stop()
         self.document.set_frame(frame, initiator)
 
-    def _on_frame_due(self, frame: int) -> None:
-        self.document.set_frame(frame, "playback")
-
     def _on_changes(self, changes: Changes) -> None:
+        if changes.parts & (Part.FRAME | Part.CAMERA | Part.EPISODE):
+            self._request_frames()
+
+    def _request_frames(self) -> None:
         session = self.document.session
-        if changes.parts & (Part.FRAME | Part.CAMERA | Part.EPISODE) and session.camera:
-            self.loader.request(session.camera, session.frame)
+        demonstration = session.demonstration
+        if demonstration is None or not session.camera:
+            return
+        cameras: tuple[str, ...] = (session.camera,)
+        if self._all_cameras:
+            cameras += tuple(c.key for c in demonstration.cameras if c.key != session.camera)
+        self.loader.request(cameras, session.frame)
 
     def close(self) -> None:
         """Stop everything that runs."""
-        self.playback.stop()
+        self._stop_download.set()
+        self._examine.stop()
+        self.player.stop()
+        self.health.close()
         self.background.close()
         self.loader.close()
         self.jobs.close()

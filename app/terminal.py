@@ -17,6 +17,13 @@ def note(text: str) -> None:
     sys.stderr.flush()
 
 
+def progress(share: float, what: str) -> None:
+    """Show how far something is, on a terminal only: one line, written over."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\x1b[K{what}" if share < 1 else "\r\x1b[K")
+        sys.stderr.flush()
+
+
 def fail(text: str) -> int:
     """Write one sentence, on one line, to standard error; returns exit code 1."""
     note(f"demoscope: {' '.join(text.split())}")

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
-from app.frame_loader import LoadedFrame
+from app.episode_statuses import EpisodeStatuses
+from app.frame_loader import FrameSet
+from app.health_view import HealthView
 from app.panels import Panels
 from app.rerun_feed import RerunFeed
 from app.session_control import SessionControl
+from app.thumbnails import Thumbnails
 from pipeline.annotate import problems_of
 from pipeline.document import Changes, Part
 from pipeline.evaluation.ground_truth import TrueSubtask, matching_truth
-from pipeline.model.problem import DataError, Problem, Severity
+from pipeline.model.edits import edits_of
+from pipeline.model.problem import DataError, Problem
 from pipeline.model.score import as_box, box_iou
 from pipeline.review.events import Event, Reviewed
+from pipeline.stages.masks import with_painted
 from viewers.overlays import OverlayData, TruthBox
 from widgets.caption_editor import HistoryLine
-from widgets.episode_rows import EpisodeStatus
 from widgets.score_formula import FormulaConstants
 from widgets.stage_table import StageRow, StageState
 
@@ -40,9 +45,21 @@ class Views(QObject):
         super().__init__(parent)
         self._panels = panels
         self._control = control
+        self._statuses = EpisodeStatuses(panels.episodes)
+        self._health = HealthView(self._statuses, panels.status, self)
+        self._control.health.found.connect(self._health.show)
+        self._health.changed.connect(self._on_health)
         self._feed = RerunFeed(control, panels.rerun, self)
+        self._thumbnails = Thumbnails(self)
+        self._thumbnails.made.connect(panels.episodes.set_thumbnail)
+        self._control.loader.loaded.connect(lambda _: self._thumbnails.hold())
+        panels.episodes.thumbnailsWanted.connect(
+            lambda wanted: self._thumbnails.want(control.source, wanted)
+        )
         self._control.bridge.changed.connect(self.refresh)
-        self._control.loader.loaded.connect(self._show_frame)
+        self._control.loader.loaded.connect(self._show_frames)
+        panels.frame.viewer.picturePainted.connect(self._note_painted)
+        self._control.playback.measured.connect(panels.status.show_play_rate)
         self._control.progressed.connect(panels.stages.set_progress)
         self._control.jobs.busyChanged.connect(panels.stages.set_busy)
         self._control.jobEnded.connect(self._show_episode_status)
@@ -51,6 +68,7 @@ class Views(QObject):
     def close(self) -> None:
         """Forget what is under way."""
         self._feed.close()
+        self._thumbnails.close()
 
     # -- refreshing ------------------------------------------------------------------------
 
@@ -60,6 +78,8 @@ class Views(QObject):
         panels, session = self._panels, self._control.document.session
         if parts & Part.DATASET:
             panels.episodes.set_dataset(session.dataset)
+            self._statuses.reset()
+            self._health.reset()
             name = session.dataset.name if session.dataset else ""
             self.titleChanged.emit(f"{name} — Demoscope" if name else "Demoscope")
             self._show_all_reviews()
@@ -74,8 +94,10 @@ class Views(QObject):
             panels.frame.set_camera(session.camera)
         if parts & (Part.RESULTS | Part.SUBTASK):
             self._show_results(changes.stage)
-        elif parts & Part.CAMERA:
+        elif parts & (Part.CAMERA | Part.EDITS):
             self._show_overlays()
+        if parts & Part.EDITS and self._control.document.is_fresh("proposals"):
+            panels.frame.viewer.settle()
         if parts & Part.CANDIDATE:
             panels.frame.viewer.set_selected(session.candidate)
             panels.timeline.set_selected(session.candidate)
@@ -88,24 +110,18 @@ class Views(QObject):
         if parts & (Part.EDITS | Part.EPISODE):
             self._show_history()
 
-    def _show_frame(self, loaded: LoadedFrame) -> None:
-        session = self._control.document.session
-        demonstration = session.demonstration
-        if demonstration is None or demonstration.ref.episode != loaded.episode:
-            return
-        if loaded.camera != session.camera:
-            return
-        viewer = self._panels.frame.viewer
-        if loaded.rgb is None:
-            viewer.set_message(loaded.message)
-        else:
-            viewer.set_message("")
-        viewer.set_image(loaded.rgb, loaded.frame)
+    def _show_frames(self, loaded: FrameSet) -> None:
+        demonstration = self._control.document.session.demonstration
+        if demonstration is not None and demonstration.ref.episode == loaded.episode:
+            self._panels.frame.set_frames(loaded.cameras)
+
+    def _note_painted(self) -> None:
+        self._control.playback.note_painted(self._panels.frame.viewer.image_frame)
 
     def _show_episode(self) -> None:
         panels, session = self._panels, self._control.document.session
         demonstration = session.demonstration
-        panels.findings.set_problems(demonstration.problems if demonstration else ())
+        panels.findings.set_problems(self._all_problems())
         if demonstration is None:
             panels.frame.set_cameras((), "")
             panels.timeline.set_episode(0, 30.0)
@@ -119,7 +135,7 @@ class Views(QObject):
         if not keys:
             reasons = "; ".join(p.message for p in demonstration.problems)
             panels.frame.viewer.set_message(f"No picture can be shown: {reasons}")
-            panels.frame.viewer.set_image(None, 0)
+            panels.frame.viewer.set_picture(None, 0)
 
     def truth(self) -> TrueSubtask | None:
         """Ground truth of the selected subtask, if there is any."""
@@ -190,11 +206,15 @@ class Views(QObject):
                 boxes.append(TruthBox(truth.keyframe, as_box(truth.start_box), truth.object_name))
             if truth.target_box is not None:
                 boxes.append(TruthBox(truth.last_frame, as_box(truth.target_box), "target"))
-        masks = session.result("masks")
+        masks = session.result("masks") if self._belongs("masks") else None
+        if masks is not None:
+            # What was painted is seen at once, not only when the stage has run again.
+            edits = edits_of(session.edits, "masks", session.subtask)
+            masks = with_painted(masks, proposals, edits)
         viewer.set_overlays(
             OverlayData(
                 proposals=proposals,
-                masks=masks if masks is not None and self._belongs("masks") else None,
+                masks=masks,
                 tracks=session.result("tracks") if self._belongs("tracks") else None,
                 robot=session.result("robot"),
                 scores=session.result("scores") if self._belongs("scores") else None,
@@ -217,15 +237,21 @@ class Views(QObject):
         return bool(size == count)
 
     def _all_problems(self) -> tuple[Problem, ...]:
+        """Findings about the open episode: of opening it, its stages and the examination."""
+        demonstration = self._control.document.session.demonstration
+        if demonstration is None:
+            return ()
+        known = self._health.findings(demonstration.ref.episode)
+        return _each_once((*self._stage_problems(), *known))
+
+    def _stage_problems(self) -> tuple[Problem, ...]:
+        """Findings of opening the episode and of its stages."""
         session = self._control.document.session
-        found: dict[tuple[str, str], Problem] = {}
-        if session.demonstration is not None:
-            found = {(p.code, p.message): p for p in session.demonstration.problems}
+        found = [*session.demonstration.problems] if session.demonstration is not None else []
         for stage in self._control.document.graph.stages:
             outcome = session.outcome(stage.name)
-            for problem in problems_of(outcome) if outcome is not None else ():
-                found[(problem.code, problem.message)] = problem
-        return tuple(found.values())
+            found += problems_of(outcome) if outcome is not None else ()
+        return _each_once(found)
 
     def _stage_rows(self) -> tuple[StageRow, ...]:
         document = self._control.document
@@ -287,14 +313,16 @@ class Views(QObject):
             for (stage, _), o in session.results.items()
             if stage == "scores" and o.result.winner >= 0
         ]
-        order = list(Severity)[::-1]  # Errors first: the table shows one reason.
-        status = EpisodeStatus(
-            score=min(scores, default=None),
-            reviewed=self._reviews().get(session.demonstration.ref.episode),
-            problems=tuple(sorted(self._all_problems(), key=lambda p: order.index(p.severity))),
-        )
-        self._panels.episodes.set_status(session.demonstration.ref.episode, status)
+        episode = session.demonstration.ref.episode
+        self._statuses.set_results(episode, min(scores, default=None), self._stage_problems())
+        self._statuses.set_review(episode, self._reviews().get(episode))
         self._show_review_count()
+
+    def _on_health(self, episodes: frozenset[int]) -> None:
+        """The findings of these episodes (none: of the dataset) are new."""
+        demonstration = self._control.document.session.demonstration
+        if demonstration is not None and (not episodes or demonstration.ref.episode in episodes):
+            self._panels.findings.set_problems(self._all_problems())
 
     def _reviews(self) -> dict[int, str]:
         """Verdict of each reviewed episode; of several subtasks the worst."""
@@ -309,13 +337,11 @@ class Views(QObject):
 
     def _show_all_reviews(self) -> None:
         for episode, verdict in self._reviews().items():
-            self._panels.episodes.set_status(episode, EpisodeStatus(reviewed=verdict))
+            self._statuses.set_review(episode, verdict)
         self._show_review_count()
 
     def _show_review_count(self) -> None:
-        dataset = self._control.document.session.dataset
-        total = sum(e.present for e in dataset.episodes) if dataset else 0
-        self._panels.status.show_review(len(self._reviews()), total)
+        self._panels.status.show_review(len(self._reviews()), self._control.present_episodes)
 
 
 def _worst(reviewed: Reviewed) -> str:
@@ -323,6 +349,10 @@ def _worst(reviewed: Reviewed) -> str:
     if reviewed.rejected:
         return "rejected"
     return "corrected" if reviewed.corrected else "accepted"
+
+
+def _each_once(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    return tuple({(p.code, p.message): p for p in problems}.values())
 
 
 def _what(event: Event) -> str:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import app.doctor
-from app.arguments import parse_size, split_path
+from app.arguments import named_episode, parse_size, split_path
 from app.main import main
 from pipeline.model.edits import SetChannels
 from pipeline.review.store import ReviewStore
+from pipeline.sources.detect import open_dataset
+from pipeline.sources.formats import Format, Recognition
 from tests.broken_datasets import EPISODE_BREAKS, put_nan_into_gripper, snapshot, truncate, video_of
 from tests.datasets import FRONT, SAMPLE, write_v2, write_v3
 
@@ -72,13 +75,64 @@ def test_info_for_machines(tmp_path: Path, info, write, version) -> None:
     assert data["gripper"]["arm"]["channels"] == ["gripper"]
     assert data["gripper"]["arm"]["closed_is"] == "low"
     assert [set(e) for e in data["episodes"]] == [
-        {"index", "length", "instruction", "present", "problems"}
+        {"index", "name", "length", "instruction", "present", "problems", "health"}
     ] * 2
     assert [(e["index"], e["length"], e["present"]) for e in data["episodes"]] == [
         (0, 20, True),
         (1, 24, True),
     ]
     assert all(e["problems"] == [] and e["instruction"] for e in data["episodes"])
+
+
+def test_info_tells_the_health(v2: Path, info, capsys) -> None:
+    put_nan_into_gripper(v2)
+    data = info(v2)
+    assert data["health"]["examined"] == 2
+    assert data["health"]["episodes_by_code"] == {"nan_in_signal": 1}
+    assert data["health"]["episodes_by_timing"] == {"exact": 2}
+    first, second = (e["health"] for e in data["episodes"])
+    assert [(p["code"], p["severity"], p["frame"]) for p in first["problems"]] == [
+        ("nan_in_signal", "warning", 5)
+    ]
+    assert second["problems"] == []
+    (timing,) = second["timing"]
+    assert (timing["camera"], timing["text"], timing["pictures"]) == (FRONT, "exact", 24)
+    assert main(["info", str(v2)]) == 0
+    out = capsys.readouterr().out
+    assert "timing    exact 2 (episodes; pictures against the table)" in out
+    assert "warning nan_in_signal: 3 frames" in out
+
+
+def test_info_tells_what_is_used_and_what_is_not(capsys, monkeypatch, v2: Path) -> None:
+    told = replace(
+        open_dataset(v2).info, found=("3 cameras, AV1",), ignored=("touch sensors: no use",)
+    )
+    monkeypatch.setattr("pipeline.sources.lerobot.LeRobotDataset.info", told)
+    assert main(["info", str(v2)]) == 0
+    out = capsys.readouterr().out
+    assert "  found     3 cameras, AV1" in out
+    assert "  ignored   touch sensors: no use" in out
+    assert main(["info", str(v2), "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert (data["found"], data["ignored"]) == (["3 cameras, AV1"], ["touch sensors: no use"])
+
+
+def test_info_of_one_episode(v2: Path, info, capsys) -> None:
+    assert info(v2)["episode"] is None
+    assert info(Path(f"{v2}#1"))["episode"] == 1
+    assert main(["info", f"{v2}#7"]) == 1
+    assert "has no episode 7" in capsys.readouterr().err
+
+
+def test_a_file_inside_a_dataset_names_its_episode(v2: Path, monkeypatch) -> None:
+    class Folders:
+        @staticmethod
+        def recognise(path: Path) -> Recognition | None:
+            return Recognition(v2, "made", 1) if path.suffix == ".mp4" else None
+
+    monkeypatch.setattr(Format, "load", lambda entry: Folders)
+    assert named_episode(str(video_of(v2, 1))) == 1
+    assert named_episode(str(v2 / "nothing.mp4")) is None
 
 
 @pytest.mark.parametrize("fault", EPISODE_BREAKS)

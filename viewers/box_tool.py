@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from pipeline.model.candidate import Box
@@ -11,6 +11,8 @@ MIN_SIDE = 4.0
 """Shortest side of a drawn box in image pixels; smaller ones are slips of the mouse."""
 HANDLE_SIZE = 8.0
 """Side of a handle in logical pixels."""
+EDGE_REACH = 4.0
+"""How near to its outline a box can be gripped to move it, logical pixels."""
 
 
 class Handle(Enum):
@@ -54,6 +56,27 @@ def handle_at(box: Box, x: float, y: float, reach: float = HANDLE_SIZE * 0.75) -
     return best[2] if best else None
 
 
+def is_on_edge(box: Box, x: float, y: float, reach: float = EDGE_REACH) -> bool:
+    """True if (x, y) lies on the outline of `box`; all in widget coordinates."""
+    x0, y0, x1, y1 = box
+    outside = x < x0 - reach or x > x1 + reach or y < y0 - reach or y > y1 + reach
+    inside = x0 + reach < x < x1 - reach and y0 + reach < y < y1 - reach
+    return not outside and not inside
+
+
+def is_inside(box: Box, x: float, y: float) -> bool:
+    """True if (x, y) lies in `box`."""
+    return box[0] <= x <= box[2] and box[1] <= y <= box[3]
+
+
+def shifted(box: Box, dx: float, dy: float, image: tuple[int, int]) -> Box:
+    """Move a box of the image, keeping its size; it stops at the border of the image."""
+    x0, y0, x1, y1 = box
+    dx = min(max(dx, -x0), image[0] - x1)
+    dy = min(max(dy, -y0), image[1] - y1)
+    return x0 + dx, y0 + dy, x1 + dx, y1 + dy
+
+
 def clipped(box: Box, image: tuple[int, int]) -> Box:
     """Order the corners and clip to the image (width, height); the result may be empty."""
     x0, x1 = sorted((box[0], box[2]))
@@ -94,15 +117,17 @@ class BoxDrag:
 
     Attributes:
         candidate: Candidate whose box changes, -1 for a new box.
-        handle: Handle that is dragged, None for a new box.
+        handle: Handle that is dragged, None for a new box and for one that is moved as a whole.
         origin: The box before, or (x, y, x, y) where the new box began; image pixels.
         box: The box now, clipped to the image; image pixels.
+        grip: Image point at which a box is moved as a whole, else None.
     """
 
     candidate: int
     handle: Handle | None
     origin: Box
     box: Box
+    grip: tuple[float, float] | None = None
 
     @classmethod
     def new(cls, x: float, y: float, image: tuple[int, int]) -> BoxDrag:
@@ -115,10 +140,21 @@ class BoxDrag:
         """Begin to drag a handle of a candidate's box."""
         return cls(candidate, handle, box, box)
 
+    @classmethod
+    def move(cls, candidate: int, box: Box, x: float, y: float) -> BoxDrag:
+        """Grip a candidate's box at image point (x, y) to move it."""
+        return cls(candidate, None, box, box, (x, y))
+
     def moved(self, x: float, y: float, image: tuple[int, int]) -> BoxDrag:
         """Follow the mouse to image point (x, y)."""
-        if self.handle is None:
-            box = clipped((self.origin[0], self.origin[1], x, y), image)
-        else:
+        if self.grip is not None:
+            box = shifted(self.origin, x - self.grip[0], y - self.grip[1], image)
+        elif self.handle is not None:
             box = resized(self.origin, self.handle, x, y, image)
-        return BoxDrag(self.candidate, self.handle, self.origin, box)
+        else:
+            box = clipped((self.origin[0], self.origin[1], x, y), image)
+        return replace(self, box=box)
+
+    def nudged(self, dx: float, dy: float, image: tuple[int, int]) -> BoxDrag:
+        """Move the box by whole steps, from the keyboard."""
+        return replace(self, box=shifted(self.box, dx, dy, image))

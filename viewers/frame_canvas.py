@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import dataclass
+
 import numpy as np
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt
+from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
     QImage,
@@ -17,9 +20,13 @@ from PySide6.QtWidgets import QWidget
 
 from pipeline.model.arrays import U8, expect_shape
 from pipeline.model.candidate import Box
+from pipeline.model.picture import Picture
 from viewers.frame_header import HEADER_HEIGHT
 from viewers.raster_layers import NEAREST_FROM
+from viewers.scaled_picture import ScaledPicture
 from viewers.view_transform import ViewTransform
+
+log = logging.getLogger(__name__)
 
 WHEEL_BASE = 1.2
 """Zoom factor of one notch of the wheel (120 units)."""
@@ -29,8 +36,14 @@ class FrameCanvas(QWidget):
     """Base of the frame viewer: one picture under a header line, a view transform, panning.
 
     The whole picture is shown until the user zooms; then the view stays where it is, also when
-    the picture changes to another of the same size.
+    the picture changes to another of the same size. A picture stays as it was decoded until it
+    is painted or looked into: those that are replaced before cost nothing.
+
+    Signals:
+        picturePainted: A new picture, or that there is none, is being painted for the first time.
     """
+
+    picturePainted = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -38,7 +51,12 @@ class FrameCanvas(QWidget):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMouseTracking(True)
         self.setMinimumSize(160, 120)
-        self._image: QImage | None = None
+        self._picture: Picture | None = None
+        self._converted: QImage | None = None
+        self._pixels: U8 | None = None
+        self._scaled = ScaledPicture()
+        self._placement: _Placement | None = None
+        self._is_new = False
         self._view = ViewTransform()
         self._is_fitted = True
         self._pan_from: QPointF | None = None
@@ -60,7 +78,34 @@ class FrameCanvas(QWidget):
     @property
     def image_size(self) -> tuple[int, int]:
         """Width and height of the picture in pixels, (0, 0) without one."""
-        return (self._image.width(), self._image.height()) if self._image is not None else (0, 0)
+        return self._picture.size if self._picture is not None else (0, 0)
+
+    @property
+    def picture(self) -> Picture | None:
+        """The picture on show, as it was decoded."""
+        return self._picture
+
+    @property
+    def _image(self) -> QImage | None:
+        """The picture in the format that is painted fastest; made when it is first needed."""
+        if self._converted is None and self._picture is not None:
+            self._convert(self._picture)
+        return self._converted
+
+    def _convert(self, picture: Picture) -> None:
+        width, height = picture.size
+        try:
+            pixels = picture.bgrx()
+            expect_shape("bgrx", pixels, (height, width, 4))
+        except Exception:  # Foreign formats: a picture less is no reason to end the program.
+            log.exception("a picture cannot be converted")
+            pixels = np.full((height, width, 4), 64, np.uint8)
+            pixels[:, :, 3] = 255
+        # The image does not copy: its pixels live as long as it does.
+        self._pixels = pixels
+        self._converted = QImage(
+            pixels.data, width, height, pixels.strides[0], QImage.Format.Format_RGB32
+        )
 
     def fit(self) -> None:
         """Show the whole picture, centred, and keep doing so when the widget changes its size."""
@@ -83,18 +128,14 @@ class FrameCanvas(QWidget):
         self._view = zoomed.clamped(self.image_size, self._area())
         self._view_changed()
 
-    def _set_pixels(self, rgb: U8 | None) -> None:
-        """Take a picture (H, W, 3) uint8 RGB; it is copied."""
+    def _set_picture(self, picture: Picture | None) -> None:
+        """Take a picture; it is converted when it is painted."""
+        self._is_new = True
+        if picture is self._picture:
+            return
         before = self.image_size
-        if rgb is None:
-            self._image = None
-        else:
-            expect_shape("rgb", rgb, (None, None, 3))
-            height, width = rgb.shape[:2]
-            pixels = np.ascontiguousarray(rgb).data
-            picture = QImage(pixels, width, height, 3 * width, QImage.Format.Format_RGB888)
-            # The format that is painted fastest; Qt converts with vector instructions.
-            self._image = picture.convertToFormat(QImage.Format.Format_RGB32)
+        self._picture = picture
+        self._converted = self._pixels = None
         if self.image_size != before:
             self.fit()
 
@@ -113,47 +154,36 @@ class FrameCanvas(QWidget):
 
     def _paint_picture(self, painter: QPainter) -> None:
         """Paint the letterbox and the visible part of the picture."""
-        area = self._area()
-        room = QRectF(area[0], area[1], area[2] - area[0], area[3] - area[1])
-        ground = self._ground()
-        if self._image is None:
-            painter.fillRect(room, ground)
+        if self._is_new:
+            self._is_new = False
+            self.picturePainted.emit()
+        image, ratio = self._image, self.devicePixelRatioF()
+        if image is None or self._pixels is None:
+            painter.fillRect(_rect(self._area()), self._ground())
             return
-        width, height = self.image_size
-        box = self._view.box_to_view((0, 0, width, height))
-        inside = (
-            max(box[0], area[0]),
-            max(box[1], area[1]),
-            min(box[2], area[2]),
-            min(box[3], area[3]),
-        )
-        for x0, y0, x1, y1 in (
-            (area[0], area[1], area[2], inside[1]),
-            (area[0], inside[3], area[2], area[3]),
-            (area[0], inside[1], inside[0], inside[3]),
-            (inside[2], inside[1], area[2], inside[3]),
-        ):
-            # The strips overlap the picture by the pixel that may be covered only in part.
-            if x1 > x0 and y1 > y0:
-                painter.fillRect(QRectF(x0, y0, x1 - x0, y1 - y0).toAlignedRect(), ground)
-        # Whole image pixels: a fractional source would be resampled with another phase.
-        left, top = self._view.to_image(inside[0], inside[1])
-        right, bottom = self._view.to_image(inside[2], inside[3])
-        x0, y0 = max(int(left) - 1, 0), max(int(top) - 1, 0)
-        x1, y1 = min(int(right) + 2, width), min(int(bottom) + 2, height)
-        view = self._view.box_to_view((x0, y0, x1, y1))
-        smooth = self._view.scale * self.devicePixelRatioF() < NEAREST_FROM
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, smooth)
-        # Clipping costs; it is needed only where pixels are cut by the edge.
-        is_cut = box[0] < area[0] or box[1] < area[1] or box[2] > area[2] or box[3] > area[3]
-        if is_cut:
-            painter.setClipRect(room)
-        painter.drawImage(
-            QRectF(view[0], view[1], view[2] - view[0], view[3] - view[1]),
-            self._image,
-            QRectF(x0, y0, x1 - x0, y1 - y0),
-        )
-        if is_cut:
+        key = (self._view, self.image_size, self._area(), ratio)
+        if self._placement is None or self._placement.key != key:
+            self._placement = _Placement.of(*key)
+        placed = self._placement
+        if placed.strips:
+            ground = self._ground()
+            for strip in placed.strips:
+                painter.fillRect(strip, ground)
+        if placed.is_cut:
+            # Clipping costs; it is needed only where pixels are cut by the edge.
+            painter.setClipRect(placed.room)
+        scaled = None
+        if placed.whole is not None:
+            scaled = self._scaled.image(self._pixels, *placed.whole, ratio)
+        if placed.is_copy:
+            painter.drawImage(placed.target.topLeft(), image, placed.source)
+        elif scaled is not None:
+            painter.drawImage(placed.target.topLeft(), scaled)
+        else:
+            smooth = placed.is_smooth
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, smooth)
+            painter.drawImage(placed.target, image, placed.source)
+        if placed.is_cut:
             painter.setClipping(False)
 
     def _ground(self) -> QColor:
@@ -191,3 +221,76 @@ class FrameCanvas(QWidget):
         self._view = panned.clamped(self.image_size, self._area())
         self._view_changed()
         return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Placement:
+    """Where a picture is painted; the same for all pictures until the view changes.
+
+    Attributes:
+        key: What it was computed from.
+        room: Area of the picture, logical pixels.
+        strips: What is left of the area around the picture.
+        source: Visible part of the picture, image pixels.
+        target: Where that lies, logical pixels.
+        is_cut: True if pixels reach beyond the area.
+        is_copy: True if an image pixel is a pixel of the screen.
+        is_smooth: True if pixels are blended, not shown as squares.
+        whole: Device pixels of the picture if all of it is seen, blended; else None.
+    """
+
+    key: tuple[ViewTransform, tuple[int, int], Box, float]
+    room: QRectF
+    strips: tuple[QRect, ...]
+    source: QRectF
+    target: QRectF
+    is_cut: bool
+    is_copy: bool
+    is_smooth: bool
+    whole: tuple[int, int] | None
+
+    @classmethod
+    def of(cls, view: ViewTransform, image: tuple[int, int], area: Box, ratio: float) -> _Placement:
+        """Place a picture of `image` (width, height) in `area` of the widget."""
+        width, height = image
+        box = view.box_to_view((0, 0, width, height))
+        inside = (
+            max(box[0], area[0]),
+            max(box[1], area[1]),
+            min(box[2], area[2]),
+            min(box[3], area[3]),
+        )
+        around = (
+            (area[0], area[1], area[2], inside[1]),
+            (area[0], inside[3], area[2], area[3]),
+            (area[0], inside[1], inside[0], inside[3]),
+            (inside[2], inside[1], area[2], inside[3]),
+        )
+        # The strips overlap the picture by the pixel that may be covered only in part.
+        strips = [_rect(s).toAlignedRect() for s in around if s[2] > s[0] and s[3] > s[1]]
+        # Whole image pixels: a fractional source would be resampled with another phase.
+        left, top = view.to_image(inside[0], inside[1])
+        right, bottom = view.to_image(inside[2], inside[3])
+        x0, y0 = max(int(left) - 1, 0), max(int(top) - 1, 0)
+        x1, y1 = min(int(right) + 2, width), min(int(bottom) + 2, height)
+        target = _rect(view.box_to_view((x0, y0, x1, y1)))
+        is_smooth = view.scale * ratio < NEAREST_FROM
+        is_copy = view.scale == 1.0 and ratio == 1.0
+        whole = None
+        if is_smooth and not is_copy and (x0, y0, x1, y1) == (0, 0, width, height):
+            whole = max(round(target.width() * ratio), 1), max(round(target.height() * ratio), 1)
+        return cls(
+            (view, image, area, ratio),
+            _rect(area),
+            tuple(strips),
+            QRectF(x0, y0, x1 - x0, y1 - y0),
+            target,
+            box[0] < area[0] or box[1] < area[1] or box[2] > area[2] or box[3] > area[3],
+            is_copy,
+            is_smooth,
+            whole,
+        )
+
+
+def _rect(box: Box) -> QRectF:
+    return QRectF(box[0], box[1], box[2] - box[0], box[3] - box[1])

@@ -6,11 +6,16 @@ import math
 from dataclasses import dataclass
 
 from PySide6.QtCore import QRectF, Qt
-from PySide6.QtGui import QFont, QFontMetricsF, QPainter, QPalette, QPixmap
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPalette, QPixmap
 
 HEADER_HEIGHT = 24
 """Logical pixels."""
 _PAD = 8.0
+_NARROW = 240
+"""Logical pixels; below, the zoom is left out, and below a quarter of it a note is only marked."""
+NOTE_COLOR = QColor(230, 159, 0)
+"""Ground of the note, legible with dark ink on light and dark windows alike."""
+NOTE_INK = QColor(24, 24, 24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +28,7 @@ class HeaderText:
         badge: Filled mark, e.g. `keyframe`; empty for none.
         hint: Remark, e.g. `overlays hidden`; empty for none.
         zoom: E.g. `138 %`.
+        note: What is wrong with the picture, e.g. `frame 121 is damaged; 120 is shown`.
     """
 
     camera: str = ""
@@ -30,6 +36,7 @@ class HeaderText:
     badge: str = ""
     hint: str = ""
     zoom: str = ""
+    note: str = ""
 
 
 class HeaderPainter:
@@ -72,7 +79,7 @@ def paint_header(
     quiet = palette.color(QPalette.ColorRole.PlaceholderText)
     middle = Qt.AlignmentFlag.AlignVCenter | Qt.TextFlag.TextSingleLine
     right = width - _PAD
-    if text.zoom:
+    if text.zoom and width >= _NARROW:
         room = measure.horizontalAdvance("0000 %")
         painter.setPen(quiet)
         painter.drawText(
@@ -86,6 +93,8 @@ def paint_header(
         if not part or right - left < 24:
             continue
         shown = measure.elidedText(part, Qt.TextElideMode.ElideMiddle, right - left)
+        if part == text.frame and text.camera and shown != part:
+            continue  # A number with a hole in it says nothing.
         painter.setPen(color)
         room = measure.horizontalAdvance(shown)
         painter.drawText(QRectF(left, 0, room + 1, HEADER_HEIGHT), middle, shown)
@@ -93,16 +102,32 @@ def paint_header(
     if text.badge:
         room = measure.horizontalAdvance(text.badge) + 2 * _PAD
         if room <= right - left:
-            pill = QRectF(left, 3, room, HEADER_HEIGHT - 6)
-            painter.setRenderHint(QPainter.RenderHint.Antialiasing, True)
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(palette.color(QPalette.ColorRole.Highlight))
-            painter.drawRoundedRect(pill, pill.height() / 2, pill.height() / 2)
-            painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
-            painter.setPen(palette.color(QPalette.ColorRole.HighlightedText))
-            painter.drawText(pill, middle | Qt.AlignmentFlag.AlignHCenter, text.badge)
-            left += room + _PAD
+            ground = palette.color(QPalette.ColorRole.Highlight)
+            ink = palette.color(QPalette.ColorRole.HighlightedText)
+            left += _paint_pill(painter, left, text.badge, ground, ink) + _PAD
+    if text.note and right - left > 20:
+        room = right - left - 2 * _PAD
+        shown = measure.elidedText(text.note, Qt.TextElideMode.ElideRight, room)
+        if room < _NARROW / 4:
+            shown = "!"
+        _paint_pill(painter, left, shown, NOTE_COLOR, NOTE_INK)
+        return
     if text.hint and right - left > 40:
         painter.setPen(strong)
         shown = measure.elidedText(text.hint, Qt.TextElideMode.ElideRight, right - left)
         painter.drawText(QRectF(left, 0, right - left, HEADER_HEIGHT), middle, shown)
+
+
+def _paint_pill(painter: QPainter, left: float, text: str, ground: QColor, ink: QColor) -> float:
+    """Paint a filled mark and return its width."""
+    room = QFontMetricsF(painter.font()).horizontalAdvance(text) + 2 * _PAD
+    pill = QRectF(left, 3, room, HEADER_HEIGHT - 6)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing, True)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(ground)
+    painter.drawRoundedRect(pill, pill.height() / 2, pill.height() / 2)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+    painter.setPen(ink)
+    flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextSingleLine
+    painter.drawText(pill, flags, text)
+    return room

@@ -2,74 +2,70 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+import numpy as np
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import (
-    QColor,
-    QGuiApplication,
-    QHelpEvent,
+    QFocusEvent,
     QKeyEvent,
+    QKeySequence,
     QMouseEvent,
     QPainter,
     QPalette,
-    QPen,
     QWheelEvent,
 )
-from PySide6.QtWidgets import QToolTip, QWidget
+from PySide6.QtWidgets import QWidget
 
-from pipeline.model.arrays import U8
+from pipeline.model.arrays import Bool
 from pipeline.model.candidate import Box
-from viewers.box_tool import HANDLE_SIZE, BoxDrag, Handle, handle_at, is_large_enough
-from viewers.overlay_canvas import OverlayCanvas
-from viewers.overlay_tips import tip_of
+from pipeline.model.picture import Picture
+from viewers import tool_marks
+from viewers.box_tool import BoxDrag, Handle, handle_at, is_inside, is_large_enough, is_on_edge
+from viewers.brush_tool import Stroke, start_radius, stepped
+from viewers.overlay_painter import PaintedMask
 from viewers.overlays import OverlayData
+from viewers.picking_canvas import PickingCanvas
 
 SELECT = "select"
 BOX = "box"
-_SLACK = 3.0
-"""Logical pixels by which a box can be missed and is still hit."""
+PAINT = "paint"
+ERASE = "erase"
+TOOLS = (SELECT, BOX, PAINT, ERASE)
+_BRUSHES = (PAINT, ERASE)
+_ARROWS = {
+    Qt.Key.Key_Left: (-1, 0),
+    Qt.Key.Key_Right: (1, 0),
+    Qt.Key.Key_Up: (0, -1),
+    Qt.Key.Key_Down: (0, 1),
+}
+NUDGE = 1.0
+FAR_NUDGE = 10.0
+"""Image pixels by which Ctrl and an arrow key move the selected box, and with Shift as well."""
 
 
-@dataclass(frozen=True, slots=True)
-class PixelProbe:
-    """What lies under the mouse.
+class FrameViewer(PickingCanvas):
+    """Shows a frame with overlays; candidates can be clicked, boxes drawn, masks painted.
 
-    Attributes:
-        x: Column of the pixel.
-        y: Row of the pixel.
-        rgb: Its colour, 0..255 each.
-        candidates: Ids of the candidates there, the one a click means first.
-        robot: True if it belongs to the robot mask.
-    """
-
-    x: int
-    y: int
-    rgb: tuple[int, int, int]
-    candidates: tuple[int, ...]
-    robot: bool
-
-
-class FrameViewer(OverlayCanvas):
-    """Shows a frame with overlays; candidates can be clicked, boxes drawn and adjusted.
+    The selected candidate's box can be changed at the keyframe: by its handles, by its edge or
+    with Ctrl and the mouse inside it, by Ctrl and the arrow keys. A plain drag inside it pans:
+    people look far more often than they correct.
 
     Signals:
-        candidateClicked: Id of the clicked candidate; -1 for the ground. A second click at the
-            same place goes on to the candidate below.
         boxDrawn: x0, y0, x1, y1 of a new box, image pixels.
-        boxChanged: Candidate id and its new box, image pixels, after a handle was dragged.
-        pixelHovered: `PixelProbe`, or None when the mouse left the picture.
-        toolChanged: `select` or `box`, when the viewer itself changed it: after a box was drawn
+        boxChanged: Candidate id and its new box, image pixels, when a drag or a row of key
+            presses has ended.
+        maskPainted: Candidate id and its new mask (H, W) bool, when a stroke has ended.
+        toolChanged: One of `TOOLS`, when the viewer itself changed it: after a box was drawn
             and when Escape was pressed.
         wheelStepped: Frames to go, positive forwards: Shift and the wheel.
+        copyRequested: Ctrl+C was pressed.
     """
 
-    candidateClicked = Signal(int)
     boxDrawn = Signal(float, float, float, float)
     boxChanged = Signal(int, float, float, float, float)
-    pixelHovered = Signal(object)
+    maskPainted = Signal(int, object)
     toolChanged = Signal(str)
     wheelStepped = Signal(int)
+    copyRequested = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -77,42 +73,65 @@ class FrameViewer(OverlayCanvas):
         self._tool = SELECT
         self._drag: BoxDrag | None = None
         self._pending: BoxDrag | None = None
+        self._nudging = False
+        self._radius = 0.0
+        self._stroke: Stroke | None = None
+        self._painted: Stroke | None = None
         self._press: QPointF | None = None
-        self._mouse: QPointF | None = None
-        self._last_click: QPointF | None = None
 
     # Setters; none of them emits.
 
-    def set_image(self, rgb: U8 | None, frame: int) -> None:
+    def set_picture(self, picture: Picture | None, frame: int) -> None:
         """Show a picture.
 
         Args:
-            rgb: (H, W, 3) uint8 RGB, copied; None shows the message instead.
+            picture: None shows the message instead.
             frame: Frame of the episode that it is.
         """
-        super().set_image(rgb, frame)
-        if self._mouse is not None:
-            self._hover(self._mouse, tell=False)
+        if frame != self._image_frame:
+            self._stroke = None
+        super().set_picture(picture, frame)
 
     def set_overlays(self, data: OverlayData | None) -> None:
         """Show other results. The winner becomes that of their scores."""
-        self._pending = None
-        if self._drag is not None and self._drag.candidate >= 0:
-            self._drag = None
+        old, self._painted = self._data, None
+        if old is None or data is None or data.proposals is not old.proposals:
+            self.settle()
+            drag, stroke = self._drag, self._stroke
+            if drag is not None and drag.candidate >= 0:
+                self._drag = None
+            # A stroke goes on if its candidate is still the same.
+            if stroke is not None and _box_of(old, stroke.candidate) != _box_of(
+                data, stroke.candidate
+            ):
+                self._stroke = None
         super().set_overlays(data)
+
+    def settle(self) -> None:
+        """Show the boxes of the results: no change of a box waits for new ones any more."""
+        self._pending, self._nudging = None, False
+        self.update()
 
     def set_selected(self, candidate: int) -> None:
         """Select a candidate, -1 for none."""
-        self._pending = None
+        if candidate != self._emphasis.selected:
+            self._commit_nudge()
+            self._pending = None
         super().set_selected(candidate)
 
     def set_tool(self, tool: str) -> None:
-        """Choose the mouse tool, `select` or `box`. Raises ValueError."""
-        if tool not in (SELECT, BOX):
-            raise ValueError(f"tool: expected 'select' or 'box', got {tool!r}")
+        """Choose the mouse tool, one of `TOOLS`. Raises ValueError."""
+        if tool not in TOOLS:
+            names = ", ".join(repr(name) for name in TOOLS)
+            raise ValueError(f"tool: expected one of {names}, got {tool!r}")
         self._tool = tool
-        self._drag = None
+        self._drag = self._stroke = None
         self._set_cursor(None)
+        self.update()
+
+    def resize_brush(self, steps: int) -> None:
+        """Make the brush larger (`steps` > 0) or smaller."""
+        self._radius = stepped(self.brush_radius, steps)
         self.update()
 
     @property
@@ -120,60 +139,72 @@ class FrameViewer(OverlayCanvas):
         """The mouse tool in force."""
         return self._tool
 
+    @property
+    def brush_radius(self) -> float:
+        """Radius of the brush in image pixels."""
+        return self._radius or start_radius(self.image_size)
+
     # Painting.
 
     def _moved_boxes(self) -> tuple[tuple[int, Box], ...]:
         drag = self._drag if self._drag is not None and self._drag.candidate >= 0 else self._pending
         return ((drag.candidate, drag.box),) if drag is not None else ()
 
+    def _painted_mask(self) -> PaintedMask | None:
+        stroke = self._stroke or self._painted
+        if stroke is not None:
+            return PaintedMask(stroke.candidate, stroke.mask, stroke.revision)
+        if self._tool not in _BRUSHES or self._data is None or self._reason_not_to_paint():
+            return None
+        candidate = self._emphasis.selected
+        return PaintedMask(candidate, self._data.unpacked_masks[candidate], 0)
+
+    def _tool_hint(self) -> str:
+        if self._tool not in _BRUSHES:
+            return ""
+        reason = self._reason_not_to_paint()
+        if reason:
+            return reason
+        return f"{self._tool} #{self._emphasis.selected}, radius {self.brush_radius:g} px"
+
     def _paint_tool(self, painter: QPainter) -> None:
-        """Paint the rubber band, the crosshair and the handles."""
+        """Paint the rubber band, the crosshair, the handles and the brush."""
         edited = self._editable_box()
-        if self._tool != BOX and edited is None:
+        if self._tool == SELECT and edited is None:
             return
         painter.setClipRect(QRectF(*_sized(self._area())))
-        drag = self._drag
+        on_picture = self._mouse is not None and self._is_on_picture(self._mouse)
         if self._tool == BOX:
-            if self._mouse is not None and self._is_on_picture(self._mouse):
-                x, y = round(self._mouse.x()), round(self._mouse.y())
-                for pen in (
-                    QPen(QColor(0, 0, 0, 140), 3),
-                    QPen(QColor(255, 255, 255, 220), 1),
-                ):
-                    painter.setPen(pen)
-                    painter.drawLine(0, y, self.width(), y)
-                    painter.drawLine(x, 0, x, self.height())
-            if drag is not None:
-                box = QRectF(*_sized(self._view.box_to_view(drag.box)))
+            if self._mouse is not None and on_picture:
+                tool_marks.paint_crosshair(painter, self._mouse, self.width(), self.height())
+            if self._drag is not None:
+                box = self._view.box_to_view(self._drag.box)
                 accent = self.palette().color(QPalette.ColorRole.Highlight)
-                veil = QColor(accent)
-                veil.setAlpha(50)
-                painter.setBrush(veil)
-                painter.setPen(QPen(QColor(0, 0, 0, 160), 3))
-                painter.drawRect(box)
-                painter.setBrush(Qt.BrushStyle.NoBrush)
-                painter.setPen(QPen(accent.lighter(140), 1, Qt.PenStyle.SolidLine))
-                painter.drawRect(box)
+                tool_marks.paint_rubber_band(painter, box, accent)
+        elif self._tool in _BRUSHES and self._mouse is not None and on_picture:
+            radius = self.brush_radius * self._view.scale
+            stroke = self._stroke
+            erases = stroke.erases if stroke is not None else self._tool == ERASE
+            if not self._reason_not_to_paint():
+                tool_marks.paint_brush(painter, self._mouse, radius, erases)
         if edited is not None:
-            view = self._view.box_to_view(edited)
-            painter.setPen(QPen(QColor(20, 20, 20), 1))
-            painter.setBrush(QColor(255, 255, 255))
-            for handle in Handle:
-                x_, y_ = handle.position(view)
-                half = HANDLE_SIZE / 2
-                painter.drawRect(QRectF(round(x_ - half), round(y_ - half), 2 * half, 2 * half))
+            tool_marks.paint_handles(painter, self._view.box_to_view(edited))
         painter.setClipping(False)
 
     # Mouse and keys.
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        """Begin a box, a drag of a handle, panning, or a click."""
-        if self._image is None:
+        """Begin a box, a stroke, a drag of a box, panning, or a click."""
+        if self._picture is None:
             return
-        position = event.position()
-        if event.button() == Qt.MouseButton.MiddleButton:
+        position, button = event.position(), event.button()
+        if button == Qt.MouseButton.MiddleButton:
             self._begin_pan(position)
-        elif event.button() == Qt.MouseButton.LeftButton:
+        elif self._tool in _BRUSHES:
+            if button in (Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton):
+                self._begin_stroke(position, button == Qt.MouseButton.RightButton)
+        elif button == Qt.MouseButton.LeftButton:
+            self._commit_nudge()
             x, y = self._view.to_image(position.x(), position.y())
             handle = self._handle_at(position)
             edited = self._editable_box()
@@ -183,6 +214,8 @@ class FrameViewer(OverlayCanvas):
             elif handle is not None and edited is not None:
                 self._drag = BoxDrag.change(self._emphasis.selected, edited, handle)
             else:
+                if edited is not None and self._is_grip(position, event.modifiers()):
+                    self._drag = BoxDrag.move(self._emphasis.selected, edited, x, y)
                 self._press = position
         self.update()
 
@@ -192,47 +225,54 @@ class FrameViewer(OverlayCanvas):
         self._mouse = position
         if self._go_on_panning(event):
             return
-        if self._drag is not None:
-            x, y = self._view.to_image(position.x(), position.y())
-            self._drag = self._drag.moved(x, y, self.image_size)
+        x, y = self._view.to_image(position.x(), position.y())
+        if self._stroke is not None:
+            self._stroke.go((x, y), self.brush_radius)
             self.update()
+        elif self._drag is not None:
+            if self._press is None or self._is_far(position, self._press):
+                self._press = None
+                self._drag = self._drag.moved(x, y, self.image_size)
+                self.update()
         elif self._press is not None:
-            far = (position - self._press).manhattanLength()
-            if far >= QGuiApplication.styleHints().startDragDistance() and self._can_pan():
+            if self._is_far(position, self._press) and self._can_pan():
                 self._begin_pan(self._press)
                 self._press = None
                 self._go_on_panning(event)
             return
-        self._hover(position)
-        if self._tool == BOX:
+        self._hover(position, modifiers=event.modifiers())
+        if self._tool != SELECT:
             self.update()
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        """Finish a drag or a click."""
+        """Finish a drag, a stroke or a click."""
         if self._pan_from is not None:
             self._pan_from = None
             self._set_cursor(event.position())
             return
+        if self._stroke is not None:
+            self._finish_stroke(self._stroke)
+            return
         if event.button() != Qt.MouseButton.LeftButton:
             return
-        if self._drag is not None:
+        press, self._press = self._press, None
+        if self._drag is not None and press is None:
             self._finish_drag(self._drag)
-        elif self._press is not None:
-            press, self._press = self._press, None
-            distance = (event.position() - press).manhattanLength()
-            if distance < QGuiApplication.styleHints().startDragDistance():
+        elif press is not None:
+            self._drag = None
+            if not self._is_far(event.position(), press):
                 self._click(press)
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
-        """Show the whole picture; with the box tool the second press begins another box."""
-        if self._tool == BOX or event.button() != Qt.MouseButton.LeftButton:
+        """Show the whole picture; with another tool the second press is one of that tool."""
+        if self._tool != SELECT or event.button() != Qt.MouseButton.LeftButton:
             self.mousePressEvent(event)
         else:
-            self._press = None
+            self._press = self._drag = None
             self.fit()
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        """Zoom at the cursor; with Shift step through the frames."""
+        """Zoom at the cursor; with Shift step through the frames, with Ctrl resize the brush."""
         if event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
             # Some platforms turn the wheel sideways while Shift is held.
             delta = event.angleDelta().y() or event.angleDelta().x()
@@ -240,53 +280,77 @@ class FrameViewer(OverlayCanvas):
                 self.wheelStepped.emit(-1 if delta > 0 else 1)
             event.accept()
         elif event.modifiers() & Qt.KeyboardModifier.ControlModifier:
-            event.ignore()
+            delta = event.angleDelta().y()
+            if self._tool in _BRUSHES and delta:
+                self.resize_brush(1 if delta > 0 else -1)
+                event.accept()
+            else:
+                event.ignore()
         else:
             super().wheelEvent(event)
 
-    def leaveEvent(self, event: QEvent) -> None:
-        """Forget the mouse."""
-        self._mouse = None
-        self._emphasize(hovered=-1)
-        self.pixelHovered.emit(None)
-        self.update()
-        super().leaveEvent(event)
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        """Take over a box that was moved by the keyboard."""
+        self._commit_nudge()
+        super().focusOutEvent(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Let Escape cancel; all other keys belong to the window."""
-        if event.key() != Qt.Key.Key_Escape or not self.cancel():
+        """Let Escape cancel, Ctrl and the arrows move the box; other keys are the window's."""
+        if not self._claims(event):
             event.ignore()
+        elif event.key() == Qt.Key.Key_Escape:
+            self.cancel()
+        elif event.key() in _ARROWS:
+            self._nudge(event)
+        else:
+            self.copyRequested.emit()
+
+    def keyReleaseEvent(self, event: QKeyEvent) -> None:
+        """Take over the moved box when Ctrl is released: one edit for many presses."""
+        if event.key() == Qt.Key.Key_Control and not event.isAutoRepeat():
+            self._commit_nudge()
+        super().keyReleaseEvent(event)
 
     def event(self, event: QEvent) -> bool:
-        """Claim Escape while there is something to cancel; answer tooltips."""
+        """Claim keys while they mean something here."""
         if (
             event.type() == QEvent.Type.ShortcutOverride
             and isinstance(event, QKeyEvent)
-            and event.key() == Qt.Key.Key_Escape
-            and (self._drag is not None or self._tool == BOX)
+            and self._claims(event)
         ):
             event.accept()
             return True
-        if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
-            text = self._tip_at(QPointF(event.pos()))
-            if text:
-                QToolTip.showText(event.globalPos(), text, self)
-            else:
-                QToolTip.hideText()
-            return True
         return super().event(event)
 
+    def _claims(self, event: QKeyEvent) -> bool:
+        """True if a key means something here at the moment."""
+        if event.key() == Qt.Key.Key_Escape:
+            return self._can_cancel()
+        if event.key() in _ARROWS:
+            ctrl = bool(event.modifiers() & Qt.KeyboardModifier.ControlModifier)
+            return ctrl and self._editable_box() is not None
+        return event.matches(QKeySequence.StandardKey.Copy) and self._picture is not None
+
+    def _can_cancel(self) -> bool:
+        busy = self._drag is not None or self._stroke is not None or self._nudging
+        return busy or self._tool != SELECT
+
     def cancel(self) -> bool:
-        """Give up the box in the making, else the box tool; False if there was neither."""
-        if self._drag is not None:
-            self._drag = None
-        elif self._tool == BOX:
+        """Give up the box or the stroke in the making, else the tool; False if there is none."""
+        if not self._can_cancel():
+            return False
+        if self._drag is not None or self._stroke is not None or self._nudging:
+            if self._nudging:
+                self._pending = None
+            self._drag = self._stroke = self._press = None
+            self._nudging = False
+        else:
             self.set_tool(SELECT)
             self.toolChanged.emit(SELECT)
-        else:
-            return False
         self.update()
         return True
+
+    # Boxes.
 
     def _finish_drag(self, drag: BoxDrag) -> None:
         self._drag = None
@@ -301,58 +365,23 @@ class FrameViewer(OverlayCanvas):
             self._pending = drag
             self.boxChanged.emit(drag.candidate, *drag.box)
 
-    def _click(self, position: QPointF) -> None:
-        hits = self._candidates_at(position)
-        chosen = hits[0] if hits else -1
-        last, self._last_click = self._last_click, position
-        again = last is not None and (position - last).manhattanLength() <= _SLACK
-        if again and self._emphasis.selected in hits:
-            chosen = hits[(hits.index(self._emphasis.selected) + 1) % len(hits)]
-        self.candidateClicked.emit(chosen)
+    def _nudge(self, event: QKeyEvent) -> None:
+        edited, candidate = self._editable_box(), self._emphasis.selected
+        if edited is None:
+            return
+        far = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
+        step = FAR_NUDGE if far else NUDGE
+        dx, dy = _ARROWS[Qt.Key(event.key())]
+        start = self._pending if self._nudging and self._pending is not None else None
+        start = start or BoxDrag(candidate, None, edited, edited)
+        self._pending, self._nudging = start.nudged(dx * step, dy * step, self.image_size), True
+        self.update()
 
-    def _candidates_at(self, position: QPointF) -> tuple[int, ...]:
-        shown = self._visibility
-        if (
-            self._data is None
-            or not self._is_own_camera()
-            or not (shown.masks or shown.boxes)
-            or position.y() < self._area()[1]
-        ):
-            return ()
-        x, y = self._view.to_image(position.x(), position.y())
-        return self._data.candidates_at(
-            self._image_frame, x, y, _SLACK / self._view.scale, shown.masks, shown.boxes
-        )
-
-    def _hover(self, position: QPointF, tell: bool = True) -> None:
-        hits = self._candidates_at(position) if self._drag is None else ()
-        self._emphasize(hovered=hits[0] if hits and self._tool == SELECT else -1)
-        self._set_cursor(position)
-        if tell:
-            self.pixelHovered.emit(self._probe(position, hits))
-
-    def _probe(self, position: QPointF, hits: tuple[int, ...]) -> PixelProbe | None:
-        if self._image is None or not self._is_on_picture(position):
-            return None
-        x, y = (int(v) for v in self._view.to_image(position.x(), position.y()))
-        color = self._image.pixelColor(x, y)
-        robot = (
-            self._data is not None
-            and self._is_own_camera()
-            and self._data.is_on_robot(self._image_frame, x, y)
-        )
-        return PixelProbe(x, y, (color.red(), color.green(), color.blue()), hits, robot)
-
-    def _tip_at(self, position: QPointF) -> str:
-        hits = self._candidates_at(position)
-        if position.y() < self._area()[1]:
-            return "Camera, frame number of the episode, zoom in screen pixels per image pixel."
-        return tip_of(self._data, hits[0]) if hits and self._data is not None else ""
-
-    def _is_on_picture(self, position: QPointF) -> bool:
-        x, y = self._view.to_image(position.x(), position.y())
-        width, height = self.image_size
-        return 0 <= x < width and 0 <= y < height and position.y() >= self._area()[1]
+    def _commit_nudge(self) -> None:
+        drag, nudging = self._pending, self._nudging
+        self._nudging = False
+        if nudging and drag is not None and drag.box != drag.origin:
+            self.boxChanged.emit(drag.candidate, *drag.box)
 
     def _editable_box(self) -> Box | None:
         """Box of the selected candidate where it may be adjusted: at the keyframe."""
@@ -365,6 +394,7 @@ class FrameViewer(OverlayCanvas):
             or candidate not in data.by_id
             or self._image_frame != data.keyframe
             or not self._visibility.boxes
+            or not self._visibility.selected
             or not self._is_own_camera()
         ):
             return None
@@ -378,12 +408,73 @@ class FrameViewer(OverlayCanvas):
             return None
         return handle_at(self._view.box_to_view(edited), position.x(), position.y())
 
-    def _set_cursor(self, position: QPointF | None) -> None:
+    def _is_grip(self, position: QPointF, modifiers: Qt.KeyboardModifier) -> bool:
+        """True where a drag moves the selected box: on its edge, or inside with Ctrl."""
+        edited = self._editable_box()
+        if edited is None:
+            return False
+        box, x, y = self._view.box_to_view(edited), position.x(), position.y()
+        with_ctrl = bool(modifiers & Qt.KeyboardModifier.ControlModifier)
+        return is_on_edge(box, x, y) or (with_ctrl and is_inside(box, x, y))
+
+    # The brush.
+
+    def _reason_not_to_paint(self) -> str:
+        """Why the brush can do nothing here, empty if it can."""
+        data = self._data
+        if data is None or data.masks is None:
+            return "no masks to paint yet"
+        if not self._is_own_camera():
+            return f"masks are on {data.proposals.camera.removeprefix('observation.images.')}"
+        if self._image_frame != data.keyframe:
+            return f"masks are painted at keyframe {data.keyframe}"
+        if (data.masks.width, data.masks.height) != self.image_size:
+            return f"masks are {data.masks.width}x{data.masks.height}, unlike the picture"
+        if self._emphasis.selected not in data.by_id:
+            return "select a candidate to paint"
+        return ""
+
+    def _begin_stroke(self, position: QPointF, inverse: bool) -> None:
+        data, candidate = self._data, self._emphasis.selected
+        if self._stroke is not None or data is None or self._reason_not_to_paint():
+            return
+        if not self._is_on_picture(position):
+            return
+        before = self._painted
+        base: Bool = data.unpacked_masks[candidate]
+        if before is not None and before.candidate == candidate:
+            base = before.mask
+        at = self._view.to_image(position.x(), position.y())
+        erases = (self._tool == ERASE) != inverse
+        self._stroke = Stroke.begin(candidate, base, erases, at, self.brush_radius)
+
+    def _finish_stroke(self, stroke: Stroke) -> None:
+        self._stroke = None
+        self.update()
+        if stroke.revision:
+            # It stays in sight until overlays that contain it arrive.
+            self._painted = stroke
+            self.maskPainted.emit(stroke.candidate, np.array(stroke.mask))
+
+    # The mouse over the picture.
+
+    def _may_pick(self) -> bool:
+        return self._drag is None and self._stroke is None and self._tool == SELECT
+
+    def _set_cursor(
+        self,
+        position: QPointF | None,
+        modifiers: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier,
+    ) -> None:
         handle = self._handle_at(position) if position is not None else None
-        if self._tool == BOX:
+        if self._tool in _BRUSHES and self._reason_not_to_paint():
+            shape = Qt.CursorShape.ForbiddenCursor
+        elif self._tool != SELECT:
             shape = Qt.CursorShape.CrossCursor
         elif handle is not None:
-            shape = _HANDLE_CURSORS[handle]
+            shape = tool_marks.HANDLE_CURSORS[handle]
+        elif position is not None and self._is_grip(position, modifiers):
+            shape = Qt.CursorShape.SizeAllCursor
         elif self._emphasis.hovered >= 0:
             shape = Qt.CursorShape.PointingHandCursor
         else:
@@ -396,13 +487,6 @@ def _sized(box: Box) -> tuple[float, float, float, float]:
     return box[0], box[1], box[2] - box[0], box[3] - box[1]
 
 
-_HANDLE_CURSORS = {
-    Handle.TOP_LEFT: Qt.CursorShape.SizeFDiagCursor,
-    Handle.BOTTOM_RIGHT: Qt.CursorShape.SizeFDiagCursor,
-    Handle.TOP_RIGHT: Qt.CursorShape.SizeBDiagCursor,
-    Handle.BOTTOM_LEFT: Qt.CursorShape.SizeBDiagCursor,
-    Handle.LEFT: Qt.CursorShape.SizeHorCursor,
-    Handle.RIGHT: Qt.CursorShape.SizeHorCursor,
-    Handle.TOP: Qt.CursorShape.SizeVerCursor,
-    Handle.BOTTOM: Qt.CursorShape.SizeVerCursor,
-}
+def _box_of(data: OverlayData | None, candidate: int) -> Box | None:
+    found = data.by_id.get(candidate) if data is not None else None
+    return found.box if found is not None else None

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 from PySide6.QtCore import QRectF, Qt, QTimer
 from PySide6.QtGui import QFont, QImage, QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import QWidget
 
 from pipeline.model.arrays import U8
 from pipeline.model.candidate import Box
+from pipeline.model.picture import ArrayPicture, Picture
 from viewers.frame_canvas import FrameCanvas
 from viewers.frame_header import HeaderPainter, HeaderText
-from viewers.overlay_painter import Emphasis, OverlayPainter, OverlayScene
+from viewers.overlay_painter import Emphasis, OverlayPainter, OverlayScene, PaintedMask
 from viewers.overlays import OverlayData, OverlayVisibility
 from viewers.view_transform import ViewTransform
 
 LATE = 60
 """Milliseconds after which the header says that the picture is not the wanted one yet."""
+PAINTED = OverlayVisibility(
+    masks=False,
+    tracks=False,
+    labels=False,
+    gripper=False,
+    robot=False,
+    target=False,
+    truth=False,
+)
+"""What is drawn besides a mask while it is painted: its box."""
 NO_IMAGE = "No frame yet. Open a dataset and choose an episode."
 
 
@@ -56,8 +70,17 @@ class OverlayCanvas(FrameCanvas):
             rgb: (H, W, 3) uint8 RGB, copied; None shows the message instead.
             frame: Frame of the episode that it is.
         """
+        self.set_picture(None if rgb is None else ArrayPicture(rgb.copy()), frame)
+
+    def set_picture(self, picture: Picture | None, frame: int) -> None:
+        """Show a picture as it was decoded; it is converted when it is painted.
+
+        Args:
+            picture: The picture; its note is told in the header. None shows the message instead.
+            frame: Frame of the episode that it is.
+        """
         self._late.stop()
-        self._set_pixels(rgb)
+        self._set_picture(picture)
         self._image_frame = frame
         self.update()
 
@@ -109,10 +132,12 @@ class OverlayCanvas(FrameCanvas):
     @property
     def header(self) -> HeaderText:
         """The words of the header line."""
-        data, hint = self._data, ""
-        shown = self._image is not None
+        data, hint = self._data, self._isolation_hint()
+        shown = self._picture is not None
         is_key = shown and data is not None and self._image_frame == data.keyframe
-        if self._visibility.all_hidden:
+        if tool := self._tool_hint():
+            hint = tool
+        elif self._visibility.all_hidden:
             hint = "overlays hidden"
         elif data is not None and self._camera not in ("", data.proposals.camera):
             hint = f"candidates are on {data.proposals.camera.removeprefix('observation.images.')}"
@@ -128,6 +153,7 @@ class OverlayCanvas(FrameCanvas):
             "keyframe" if is_key else "",
             hint,
             f"{scale * 100:.0f} %" if shown else "",
+            self._picture.note if self._picture is not None else "",
         )
 
     def grab_picture(self) -> QImage:
@@ -143,6 +169,30 @@ class OverlayCanvas(FrameCanvas):
             painter = QPainter(picture)
             OverlayPainter().paint(painter, scene, font)
             painter.end()
+        return picture
+
+    def grab_view(self) -> QImage:
+        """Return the visible part of the picture with the overlays as on the screen.
+
+        In pixels of the screen, without header and tools; a null image without a picture.
+        """
+        if self._image is None:
+            return QImage()
+        area, ratio = self._area(), self.devicePixelRatioF()
+        x0, y0, x1, y1 = self._view.box_to_view((0, 0, *self.image_size))
+        x0, y0 = max(math.floor(x0), area[0]), max(math.floor(y0), area[1])
+        x1, y1 = min(math.ceil(x1), area[2]), min(math.ceil(y1), area[3])
+        size = (max(round((x1 - x0) * ratio), 1), max(round((y1 - y0) * ratio), 1))
+        picture = QImage(*size, QImage.Format.Format_RGB32)
+        picture.setDevicePixelRatio(ratio)
+        picture.fill(self._ground())
+        painter = QPainter(picture)
+        painter.translate(-x0, -y0)
+        self._paint_picture(painter)
+        scene = self._scene(self._view, area, ratio)
+        if scene is not None:
+            OverlayPainter().paint(painter, scene, self.font())
+        painter.end()
         return picture
 
     # Painting.
@@ -169,9 +219,16 @@ class OverlayCanvas(FrameCanvas):
         painter.end()
 
     def _scene(self, view: ViewTransform, area: Box, ratio: float) -> OverlayScene | None:
-        data = self._data
-        if data is None or self._visibility.all_hidden or not self._is_own_camera():
+        data, painted = self._data, self._painted_mask()
+        if data is None or not self._is_own_camera():
             return None
+        if self._visibility.all_hidden and painted is None:
+            return None
+        visibility, hidden = self._visibility, self._hidden_candidates()
+        if painted is not None:
+            # Nothing may lie on the pixels that are being judged.
+            visibility = replace(PAINTED, opacity=visibility.opacity, boxes=visibility.boxes)
+            hidden = frozenset(data.by_id) - {painted.candidate}
         return OverlayScene(
             data=data,
             frame=self._image_frame,
@@ -179,9 +236,11 @@ class OverlayCanvas(FrameCanvas):
             view=view,
             area=area,
             ratio=ratio,
-            visibility=self._visibility,
+            visibility=visibility,
             emphasis=self._emphasis,
             moved=self._moved_boxes(),
+            hidden=hidden,
+            painted=painted,
         )
 
     def _paint_message(self, painter: QPainter) -> None:
@@ -198,6 +257,33 @@ class OverlayCanvas(FrameCanvas):
     def _moved_boxes(self) -> tuple[tuple[int, Box], ...]:
         """Boxes that a tool shows in place of the candidates' own, by candidate id."""
         return ()
+
+    def _painted_mask(self) -> PaintedMask | None:
+        """A mask that a tool shows in place of the candidate's own."""
+        return None
+
+    def _tool_hint(self) -> str:
+        """What a tool says in the header, empty for nothing."""
+        return ""
+
+    def _hidden_candidates(self) -> frozenset[int]:
+        """Candidates that are not drawn, because another one is isolated or they are put aside."""
+        ids = self._data.by_id if self._data is not None else ()
+        return self._visibility.hidden(ids, self._emphasis.selected)
+
+    def _isolation_hint(self) -> str:
+        """Say that candidates are left out."""
+        hidden, selected = self._hidden_candidates(), self._emphasis.selected
+        if self._data is None:
+            return ""
+        if not hidden:
+            waits = not self._visibility.others and selected not in self._data.by_id
+            return "select a candidate to see only it" if waits and self._data.by_id else ""
+        if len(hidden) == len(self._data.by_id):
+            return "all candidates hidden"
+        if selected in hidden:
+            return f"#{selected} hidden"
+        return f"only #{selected} shown"
 
     def _is_own_camera(self) -> bool:
         return self._data is None or self._camera in ("", self._data.proposals.camera)

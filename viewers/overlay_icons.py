@@ -12,7 +12,7 @@ def overlay_icon(name: str, color: QColor, disabled: QColor, ratio: float) -> QI
     """Return the icon of an overlay.
 
     Args:
-        name: A field of `OverlayVisibility`, or `draw`.
+        name: A field of `OverlayVisibility`, `only`, or a tool (`box`, `paint`, `erase`).
         color: Lines.
         disabled: Lines while the button is disabled.
         ratio: Device pixels per logical pixel.
@@ -81,7 +81,27 @@ def _draw(painter: QPainter, name: str, ink: QColor) -> None:
         body = QPainterPath(QPointF(3, 14))
         body.cubicTo(3, 7, 13, 7, 13, 14)
         painter.drawPath(body)
-    elif name == "draw":
+    elif name == "only":
+        painter.drawEllipse(QPointF(8, 8), 6, 6)
+        painter.setBrush(ink)
+        painter.drawEllipse(QPointF(8, 8), 2.4, 2.4)
+    elif name == "paint":
+        painter.drawLine(QPointF(13.5, 2.5), QPointF(8, 8))
+        tip = QPainterPath(QPointF(8.5, 9.5))
+        tip.cubicTo(8, 13, 5, 14, 2, 13.5)
+        tip.cubicTo(4, 12, 3, 8.5, 6.5, 7.5)
+        tip.closeSubpath()
+        painter.setBrush(ink)
+        painter.drawPath(tip)
+    elif name == "erase":
+        block = QPainterPath(QPointF(2.5, 10))
+        for x, y in ((8.5, 3), (13.5, 7), (8, 13.5), (5, 13.5)):
+            block.lineTo(x, y)
+        block.closeSubpath()
+        painter.drawPath(block)
+        painter.drawLine(QPointF(5.5, 6.5), QPointF(10.8, 10.5))
+        painter.drawLine(QPointF(8, 13.7), QPointF(13.5, 13.7))
+    elif name == "box":
         painter.drawRect(QRectF(2, 2.5, 8.5, 8.5))
         painter.drawLine(QPointF(12.5, 9.5), QPointF(12.5, 15))
         painter.drawLine(QPointF(9.8, 12.2), QPointF(15.2, 12.2))

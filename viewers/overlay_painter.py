@@ -8,11 +8,19 @@ from dataclasses import dataclass
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen, QPolygonF
 
+from pipeline.model.arrays import Bool
 from pipeline.model.candidate import Box
 from pipeline.model.palette import GRIPPER, TARGET, TRUTH, Rgb, candidate_color
 from viewers.label_layout import LabelRequest, placed
 from viewers.overlays import OverlayData, OverlayVisibility
-from viewers.raster_layers import DeviceView, LayerCache, RasterLayer, mask_layer, robot_layer
+from viewers.raster_layers import (
+    DeviceView,
+    LayerCache,
+    RasterLayer,
+    brushed_layer,
+    mask_layer,
+    robot_layer,
+)
 from viewers.tails import TailCanvas, TailTable
 from viewers.view_transform import ViewTransform
 
@@ -37,6 +45,21 @@ class Emphasis:
     hovered: int = -1
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class PaintedMask:
+    """A mask that a person is painting: drawn in place of the candidate's own, in any case.
+
+    Attributes:
+        candidate: Whose it is.
+        mask: (H, W) bool, image pixels.
+        revision: Another number means other pixels.
+    """
+
+    candidate: int
+    mask: Bool
+    revision: int
+
+
 @dataclass(frozen=True, slots=True)
 class OverlayScene:
     """Everything a painting of the overlays depends on.
@@ -51,6 +74,8 @@ class OverlayScene:
         visibility: What is shown.
         emphasis: What stands out.
         moved: Boxes that replace those of the data: a person is dragging them.
+        hidden: Candidates that are not drawn.
+        painted: The mask under the brush.
     """
 
     data: OverlayData
@@ -62,6 +87,8 @@ class OverlayScene:
     visibility: OverlayVisibility
     emphasis: Emphasis
     moved: tuple[tuple[int, Box], ...] = ()
+    hidden: frozenset[int] = frozenset()
+    painted: PaintedMask | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +120,7 @@ class OverlayPainter:
         painter.setClipRect(_rect(scene.area), Qt.ClipOperation.IntersectClip)
         self._paint_layers(painter, scene)
         boxes = scene.data.boxes_at(scene.frame) | dict(scene.moved)
+        boxes = {k: box for k, box in boxes.items() if k not in scene.hidden}
         labels: list[_Label] = []
         shown = scene.visibility
         if shown.boxes:
@@ -126,16 +154,30 @@ class OverlayPainter:
             _blit(painter, layer, scene.ratio)
             painter.setOpacity(1.0)
         if shown.masks and data.masks is not None and data.is_near_keyframe(scene.frame):
-            winner = scene.emphasis.winner
+            winner, hidden = scene.emphasis.winner, scene.hidden
+            if scene.painted is not None:
+                hidden |= {scene.painted.candidate}
             layer = self._layers.get(
-                ("masks", winner, shown.opacity, view),
-                lambda: mask_layer(data, view, shown.opacity, winner),
+                ("masks", winner, shown.opacity, view, hidden),
+                lambda: mask_layer(data, view, shown.opacity, winner, hidden),
             )
             _blit(painter, layer, scene.ratio)
+        if scene.painted is not None:
+            self._paint_brushed(painter, scene.painted, view, shown.opacity)
         if shown.tracks and self._tails is not None:
-            tails = self._tails.tails(scene.frame, shown.tail, view)
+            tails = self._tails.tails(scene.frame, shown.tail, view, scene.hidden)
             for part in tails.parts:
                 _blit(painter, tails.layer, scene.ratio, part)
+
+    def _paint_brushed(
+        self, painter: QPainter, painted: PaintedMask, view: DeviceView, opacity: float
+    ) -> None:
+        k, mask = painted.candidate, painted.mask
+        layer = self._layers.get(
+            ("brush", k, painted.revision, opacity, view),
+            lambda: brushed_layer(mask, k, view, opacity),
+        )
+        _blit(painter, layer, view.ratio)
 
 
 def _blit(
@@ -257,7 +299,7 @@ def _candidate_labels(scene: OverlayScene, boxes: dict[int, Box]) -> list[_Label
     """Labels of the candidates, the most important first."""
     look, data = scene.emphasis, scene.data
     runner_up = _runner_up(scene)
-    many = len(data.by_id) > FULL_LABELS_UP_TO
+    many = len(boxes) > FULL_LABELS_UP_TO
     first = [k for k in (look.hovered, look.selected, look.winner, runner_up) if k in boxes]
     order = list(dict.fromkeys([*first, *(k for k in data.ranking if k in boxes), *boxes]))
     labels = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -47,6 +48,8 @@ class OverlayVisibility:
         truth: Human boxes.
         opacity: 0..1, of mask fillings and of the robot's hatching.
         tail: Length of the tails in tracked frames.
+        selected: False hides the selected candidate, to see what lies below.
+        others: False hides all candidates but the selected one (isolates it).
     """
 
     masks: bool = True
@@ -59,6 +62,18 @@ class OverlayVisibility:
     truth: bool = True
     opacity: float = 0.6
     tail: int = 12
+    selected: bool = True
+    others: bool = True
+
+    def hidden(self, candidates: Iterable[int], selected: int) -> frozenset[int]:
+        """Candidates that are not drawn. Without a selected one among them all are drawn."""
+        every = frozenset(candidates)
+        if selected not in every:
+            return frozenset()
+        rest = every - {selected}
+        return (frozenset() if self.others else rest) | (
+            frozenset() if self.selected else frozenset({selected})
+        )
 
     @property
     def all_hidden(self) -> bool:
@@ -200,6 +215,18 @@ class OverlayData:
         byte, bit = divmod(y * self.robot.width + x, 8)
         return bool(self.robot.packed[row, byte] >> (7 - bit) & 1)
 
+    def masks_at(self, frame: int, x: float, y: float) -> tuple[int, ...]:
+        """Candidates whose mask covers image point (x, y), the smaller mask first."""
+        if self.masks is None or not self.is_near_keyframe(frame):
+            return ()
+        column, row = int(np.floor(x)), int(np.floor(y))
+        if not (0 <= column < self.masks.width and 0 <= row < self.masks.height):
+            return ()
+        inside = np.flatnonzero(self.unpacked_masks[:, row, column])
+        areas = self.mask_areas
+        found = sorted((int(k) for k in inside), key=lambda k: int(areas[k]))
+        return tuple(k for k in found if k in self.by_id)
+
     def candidates_at(
         self,
         frame: int,
@@ -208,6 +235,7 @@ class OverlayData:
         slack: float = 0.0,
         masks: bool = True,
         boxes: bool = True,
+        hidden: frozenset[int] = frozenset(),
     ) -> tuple[int, ...]:
         """Candidates under image point (x, y), the one a click means first.
 
@@ -220,21 +248,16 @@ class OverlayData:
             slack: Pixels by which boxes are widened, so that thin ones can be hit.
             masks: False leaves the masks out (they are hidden).
             boxes: False leaves the boxes out.
+            hidden: Candidates that are not drawn.
         """
-        found: list[int] = []
-        if masks and self.masks is not None and self.is_near_keyframe(frame):
-            column, row = int(np.floor(x)), int(np.floor(y))
-            if 0 <= column < self.masks.width and 0 <= row < self.masks.height:
-                inside = np.flatnonzero(self.unpacked_masks[:, row, column])
-                areas = self.mask_areas
-                found += [int(k) for k in sorted(inside, key=lambda k: areas[k])]
+        found = list(self.masks_at(frame, x, y)) if masks else []
         around = [
             (box_area(box), k)
             for k, box in (self.boxes_at(frame) if boxes else {}).items()
             if box[0] - slack <= x < box[2] + slack and box[1] - slack <= y < box[3] + slack
         ]
         found += [k for _, k in sorted(around) if k not in found]
-        return tuple(k for k in found if k in self.by_id)
+        return tuple(k for k in found if k in self.by_id and k not in hidden)
 
     def label_of(self, candidate: int) -> str:
         """Rank, name and R, e.g. `1  red cube  R 0.93`; D where there is no R yet."""

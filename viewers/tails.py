@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.model.arrays import F32, F64, I32, U8, Bool
+from pipeline.model.arrays import F32, F64, I32, U8, Array, Bool
 from pipeline.model.candidate import TracksResult
 from pipeline.model.palette import candidate_color
 from viewers.raster_layers import (
@@ -22,7 +23,8 @@ from viewers.raster_layers import (
 )
 
 _SHIFT = 4
-_MARGIN = 8
+_REACH = 2.0
+"""Logical pixels by which a dot reaches beyond its point; lines stay within that."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,6 +39,8 @@ class TailTable:
         low: (F, G, 2) float32, least x and y of a group's visible points, inf without any.
         high: (F, G, 2) float32, greatest, -inf without any.
         groups: Candidate, first and last + 1 of its points, by candidate.
+        inks: Colour of each group for OpenCV.
+        unbroken: True if every point is visible in every frame.
         colors: (N,) uint32, premultiplied colour of each point's candidate.
         step: Frames of the episode between two tracked frames.
     """
@@ -48,6 +52,8 @@ class TailTable:
     low: F32
     high: F32
     groups: tuple[tuple[int, int, int], ...]
+    inks: tuple[tuple[int, int, int, int], ...]
+    unbroken: bool
     colors: U32
     step: float
 
@@ -74,6 +80,11 @@ class TailTable:
             tuple(
                 (int(candidate[start]), start, end) for start, end in zip(starts, ends, strict=True)
             ),
+            tuple(
+                channels_of(premultiplied(candidate_color(int(candidate[start])), 1.0))
+                for start in starts
+            ),
+            bool(visible.all()),
             np.array([premultiplied(candidate_color(int(k)), 1.0) for k in candidate], np.uint32),
             step,
         )
@@ -87,68 +98,80 @@ class TailTable:
             return slice(0, 0)
         return slice(max(0, after - length), after)
 
-    def head(self, frame: int, rows: slice) -> tuple[F32, Bool]:
+    def head(self, frame: int, rows: slice, points: Array, first: int = 0) -> tuple[Array, Bool]:
         """Points in `frame` itself, interpolated linearly between tracked frames.
 
         Args:
             frame: Frame of the episode.
             rows: Rows of the tails that end there, from `rows`; not empty.
+            points: (N, >= F - first, 2), in any coordinates.
+            first: Row of the table that is the first of `points`.
 
         Returns:
-            (N, 2) float32 and (N,) bool.
+            (N, 2) in those coordinates and (N,) bool.
         """
         after, last = rows.stop, rows.stop - 1
         if after == len(self.frames) or frame <= self.frames[last]:
-            return self.points[:, last], self.visible[:, last]
+            return points[:, last - first], self.visible[:, last]
         share = np.float32((frame - self.frames[last]) / (self.frames[after] - self.frames[last]))
-        head = self.points[:, last] * (1 - share) + self.points[:, after] * share
-        return head, self.visible[:, last] & self.visible[:, after]
+        mixed = points[:, last - first] * (1 - share) + points[:, after - first] * share
+        seen = self.visible[:, last] & self.visible[:, after]
+        return mixed.astype(points.dtype, copy=False), seen
 
-    def spans(self, rows: slice, view: DeviceView) -> tuple[Span, ...]:
+    def spans(
+        self, rows: slice, view: DeviceView, hidden: frozenset[int] = frozenset()
+    ) -> tuple[Span, ...]:
         """Device pixels that the tails of `rows` need: apart from each other, few and small."""
         # One row more: an interpolated head lies between the last row and the next.
         reach = slice(rows.start, rows.stop + 1 if rows.stop else 0)
         low = self.low[reach].min(axis=0, initial=np.inf)
         high = self.high[reach].max(axis=0, initial=-np.inf)
-        spans = [
-            view.visible(x0, y0, x1, y1, _MARGIN)
-            for (x0, y0), (x1, y1) in zip(low.tolist(), high.tolist(), strict=True)
-            if x0 <= x1
-        ]
-        return _merged([span for span in spans if span is not None])
+        # As `DeviceView.visible`, for all groups at once.
+        margin = math.ceil(_REACH * view.ratio) + 2
+        corner = np.array([view.dx, view.dy], np.float32)
+        first = np.maximum(np.floor(low * view.scale + corner) - margin, view.clip[:2])
+        last = np.minimum(np.ceil(high * view.scale + corner) + margin, view.clip[2:])
+        seen = (last > first).all(axis=1)
+        if hidden:
+            seen &= [candidate not in hidden for candidate, _, _ in self.groups]
+        corners = np.concatenate([first[seen], last[seen]], axis=1).astype(np.int64)
+        return _merged([(x0, y0, x1, y1) for x0, y0, x1, y1 in corners.tolist()])
 
-    def draw_lines(self, pixels: U32, points: F32, visible: Bool, view: DeviceView) -> None:
+    def draw_lines(
+        self, pixels: U32, points: I32, visible: Bool, hidden: frozenset[int] = frozenset()
+    ) -> None:
         """Draw a line through the points of each track, grouped by candidate colour.
 
         Lines are one device pixel wide: OpenCV draws wider ones five times slower.
 
         Args:
             pixels: (H, W) uint32; what the view's clip covers.
-            points: (N, L, 2) float32, image coordinates.
+            points: (N, L, 2) int32, from `fixed_point`.
             visible: (N, L) bool; lines break where a point is not visible.
-            view: Where the picture lies.
+            hidden: Candidates that are left out.
         """
         import cv2
 
         if points.shape[1] < 2:
             return
         canvas = _channels(pixels)
-        fixed = _fixed_point(points, view)
-        whole = np.logical_and.reduce(visible, axis=1)
-        unbroken = bool(whole.all())
-        for candidate, start, end in self.groups:
-            lines = list(fixed[start:end])
-            if not unbroken:
-                curves, full = fixed[start:end], whole[start:end]
+        whole = None if self.unbroken else np.logical_and.reduce(visible, axis=1)
+        for (candidate, start, end), ink in zip(self.groups, self.inks, strict=True):
+            if candidate in hidden:
+                continue
+            curves = points[start:end]
+            if whole is None:
+                lines = list(curves)
+            else:
+                full = whole[start:end]
                 lines = list(curves[full]) + _pairs(curves[~full], visible[start:end][~full])
-            color = channels_of(premultiplied(candidate_color(candidate), 1.0))
-            cv2.polylines(canvas, lines, False, color, 1, cv2.LINE_8, _SHIFT)
+            cv2.polylines(canvas, lines, False, ink, 1, cv2.LINE_8, _SHIFT)
 
-    def draw_dots(self, pixels: U32, points: F32, visible: Bool, view: DeviceView) -> None:
-        """Set a small dot with a dark rim at each visible point (N, 2), image coordinates."""
+    def draw_dots(self, pixels: U32, points: I32, visible: Bool, ratio: float) -> None:
+        """Set a small dot with a dark rim at each visible point (N, 2), from `fixed_point`."""
         height, width = pixels.shape
-        rim, dot = round(2 * view.ratio), round(view.ratio)
-        heads = _fixed_point(points, view) >> _SHIFT
+        rim, dot = round(_REACH * ratio), round(ratio)
+        heads = points >> _SHIFT
         x, y = heads[:, 0], heads[:, 1]
         inside = visible & (x >= rim) & (y >= rim) & (x < width - rim) & (y < height - rim)
         if not inside.any():
@@ -180,33 +203,49 @@ class TailCanvas:
     def __init__(self, table: TailTable) -> None:
         self._table = table
         self._pixels: U32 = np.zeros((0, 0), np.uint32)
-        self._spans_key: tuple[int, int, DeviceView] | None = None
+        self._spans_key: tuple[int, int, DeviceView, frozenset[int]] | None = None
         self._spans: tuple[Span, ...] = ()
-        self._key: tuple[int, int, DeviceView] | None = None
+        self._key: tuple[int, int, DeviceView, frozenset[int]] | None = None
         self._tails = Tails(None, ())
+        self._view: DeviceView | None = None
+        self._points: I32 | None = None
 
-    def tails(self, frame: int, length: int, view: DeviceView) -> Tails:
+    def tails(
+        self, frame: int, length: int, view: DeviceView, hidden: frozenset[int] = frozenset()
+    ) -> Tails:
         """Return the tails at `frame`; valid until the next call.
 
         Args:
             frame: Frame of the episode.
             length: Length of the tails in tracked frames.
             view: Where the picture lies; its clip is not empty.
+            hidden: Candidates whose points are left out.
         """
-        key = (frame, length, view)
+        key = (frame, length, view, hidden)
         if key != self._key:
             self._key = key
-            self._tails = self._make(frame, length, view)
+            self._tails = self._make(frame, length, view, hidden)
         return self._tails
 
-    def _make(self, frame: int, length: int, view: DeviceView) -> Tails:
+    def _in_view(self, view: DeviceView) -> I32 | None:
+        """All points (N, F, 2) int32 in `view`, from the second call with the same view on.
+
+        While zooming no view comes twice; while playing it stays.
+        """
+        if view != self._view:
+            self._view, self._points = view, None
+        elif self._points is None:
+            self._points = fixed_point(self._table.points, view)
+        return self._points
+
+    def _make(self, frame: int, length: int, view: DeviceView, hidden: frozenset[int]) -> Tails:
         import cv2
 
         table = self._table
         rows = table.rows(frame, length)
-        spans_key = (rows.start, rows.stop, view)
+        spans_key = (rows.start, rows.stop, view, hidden)
         if spans_key != self._spans_key:
-            self._spans_key, self._spans = spans_key, table.spans(rows, view)
+            self._spans_key, self._spans = spans_key, table.spans(rows, view, hidden)
         spans = self._spans
         if not spans:
             return Tails(None, ())
@@ -214,14 +253,23 @@ class TailCanvas:
         if self._pixels.shape != (bottom - top, right - left):
             self._pixels = np.zeros((bottom - top, right - left), np.uint32)
         parts = tuple((x0 - left, y0 - top, x1 - left, y1 - top) for x0, y0, x1, y1 in spans)
-        for x0, y0, x1, y1 in parts:
-            self._pixels[y0:y1, x0:x1] = 0
-        points, visible = table.points[:, rows], table.visible[:, rows]
-        head, seen = table.head(frame, rows)
+        rooms = [self._pixels[y0:y1, x0:x1] for x0, y0, x1, y1 in parts]
+        for room in rooms:
+            room.fill(0)
+        every = self._in_view(view)
+        # Without them only the rows that are drawn, and the next for the head, are mapped.
+        first = 0 if every is not None else rows.start
+        if every is None:
+            every = fixed_point(table.points[:, first : rows.stop + 1], view)
+        points, visible = every[:, rows.start - first : rows.stop - first], table.visible[:, rows]
+        head, seen = points[:, -1], visible[:, -1]
         if frame > table.frames[rows.stop - 1]:
+            head, seen = table.head(frame, rows, every, first)
             points = np.concatenate([points, head[:, None]], axis=1)
             visible = np.concatenate([visible, seen[:, None]], axis=1)
-        table.draw_lines(self._pixels, points, visible, view)
+        if hidden:
+            seen = seen & np.isin(table.candidate, tuple(hidden), invert=True)
+        table.draw_lines(self._pixels, points, visible, hidden)
         # All lines are made wider at once.
         side = 1 + max(1, round(view.ratio))
         kernel = np.ones((side, side), np.uint8)
@@ -229,7 +277,7 @@ class TailCanvas:
         for x0, y0, x1, y1 in parts:
             part = canvas[y0:y1, x0:x1]
             cv2.dilate(part, kernel, dst=part)
-        table.draw_dots(self._pixels, head, seen, view)
+        table.draw_dots(self._pixels, head, seen, view.ratio)
         return Tails(layer_of(self._pixels, view.clip, view.ratio), parts)
 
 
@@ -271,7 +319,7 @@ def _channels(pixels: U32) -> U8:
     return pixels.view(np.uint8).reshape(*pixels.shape, 4)
 
 
-def _fixed_point(points: F32, view: DeviceView) -> I32:
+def fixed_point(points: F32, view: DeviceView) -> I32:
     """Map image coordinates (..., 2) to OpenCV's fixed-point pixels, counted from centres."""
     unit = np.float32(1 << _SHIFT)
     left, top = view.clip[:2]

@@ -2,25 +2,25 @@
 
 A `QSortFilterProxyModel` would call Python once per row and comparison, which takes seconds for
 100,000 episodes. Here the columns become arrays at the first sort or filter; from then on both
-take a few milliseconds, and rows are only read when they are painted.
+take a few milliseconds, and rows are only read when they are painted. A dataset that keeps its
+episodes as columns (`pipeline.model.episodes`) hands them over as they are.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Generic, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pipeline.model.arrays import F64, Bool
-from pipeline.model.demonstration import DatasetInfo, EpisodeInfo
+from pipeline.model.arrays import F64, I64, Bool
+from pipeline.model.demonstration import DatasetInfo
+from pipeline.model.episodes import columns_of
 from pipeline.model.problem import Problem, Severity
 
-I64 = NDArray[np.int64]
 H = TypeVar("H", bound=Hashable)
 _GRAVITY = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
 
@@ -46,6 +46,8 @@ class Column(IntEnum):
     LENGTH = 3
     REASON = 4
     INSTRUCTION = 5
+    NAME = 6
+    PICTURE = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,28 +70,31 @@ class EpisodeStatus:
 NO_STATUS = EpisodeStatus()
 
 
-def state_of(info: EpisodeInfo, status: EpisodeStatus) -> EpisodeState:
+def state_of(present: bool, status: EpisodeStatus) -> EpisodeState:
     """Say how far an episode has come."""
-    if not info.present:
+    if not present:
         return EpisodeState.MISSING
     if status.reviewed is not None:
         return EpisodeState.REVIEWED
     return EpisodeState.PRESENT if status == NO_STATUS else EpisodeState.ANNOTATED
 
 
-def problems_of(info: EpisodeInfo, status: EpisodeStatus) -> tuple[Problem, ...]:
-    """All findings about an episode, the gravest first."""
-    if not info.problems and not status.problems:
-        return ()
-    return tuple(sorted(info.problems + status.problems, key=lambda p: _GRAVITY[p.severity]))
+def gravest_first(*groups: Iterable[Problem]) -> tuple[Problem, ...]:
+    """All findings about an episode, each once, the gravest first."""
+    found = dict.fromkeys(p for group in groups for p in group)
+    if len(found) < 2:
+        return tuple(found)
+    return tuple(sorted(found, key=lambda p: _GRAVITY[p.severity]))
 
 
 class _Interned(Generic[H]):
     """Values by small numbers, so that a filter looks at each distinct value once."""
 
-    def __init__(self) -> None:
-        self.values: list[H] = []
+    def __init__(self, values: Iterable[H] = ()) -> None:
+        self.values: list[H] = list(values)
         self._ids: dict[H, int] = {}
+        for i, value in enumerate(self.values):
+            self._ids.setdefault(value, i)
 
     def add(self, value: H) -> int:
         number = self._ids.get(value)
@@ -111,34 +116,41 @@ class EpisodeColumns:
         frames: (N,) int64, length in frames.
         state: (N,) int64, rank of the `EpisodeState`.
         score: (N,) float64, R; NaN where there is none.
+        doubted: (N,) bool, True where the dataset itself has findings about an episode.
     """
 
-    def __init__(self, info: DatasetInfo, statuses: Mapping[int, EpisodeStatus]) -> None:
-        episodes, n = info.episodes, len(info.episodes)
+    def __init__(self, info: DatasetInfo) -> None:
+        """Take over what the dataset says; nothing is known of results yet."""
+        known = columns_of(info.episodes)
+        n = len(known.index)
         self.fps = info.fps
-        self.index: I64 = np.fromiter((e.index for e in episodes), np.int64, n)
-        self.frames: I64 = np.fromiter((e.length for e in episodes), np.int64, n)
+        self.index: I64 = known.index
+        self.frames: I64 = known.length
         self.score: F64 = np.full(n, np.nan)
-        self._texts: _Interned[str] = _Interned()
-        self._codes: _Interned[tuple[str, ...]] = _Interned()
-        self._said: _Interned[str] = _Interned()
-        self._said.add("")
-        self._codes.add(())
-        self.state: I64 = np.fromiter((e.present for e in episodes), np.int64, n)
-        self._text: I64 = np.fromiter(
-            (self._texts.add(e.instruction) for e in episodes), np.int64, n
-        )
-        self._code: I64 = np.zeros(n, np.int64)
+        self.state: I64 = known.present.astype(np.int64)
+        self._texts = _Interned(t.lower() for t in known.texts)
+        self._text: I64 = known.text
+        self._names = _Interned[str](())
+        self._name: I64 | None = None
+        if known.names:
+            self._name = np.fromiter((self._names.add(v.lower()) for v in known.names), np.int64, n)
+        self._codes = _Interned(known.code_sets)
+        self._code: I64 = known.codes.copy()
+        self.doubted: Bool = np.array([bool(c) for c in known.code_sets], np.bool_)[known.codes]
+        self._said = _Interned([""])
         self._review: I64 = np.zeros(n, np.int64)
-        for i, episode in enumerate(episodes):
-            if episode.problems or episode.index in statuses:
-                self.update(i, episode, statuses.get(episode.index, NO_STATUS))
 
-    def update(self, position: int, info: EpisodeInfo, status: EpisodeStatus) -> None:
-        """Take over what is now known about one episode."""
-        self.state[position] = _RANK[state_of(info, status)]
+    def update(self, position: int, status: EpisodeStatus, codes: tuple[str, ...]) -> None:
+        """Take over what is now known about one episode.
+
+        Args:
+            position: Its place in the dataset.
+            status: What pipeline and people said.
+            codes: Codes of all its findings, the gravest first.
+        """
+        present = bool(self.state[position] != _RANK[EpisodeState.MISSING])
+        self.state[position] = _RANK[state_of(present, status)]
         self.score[position] = np.nan if status.score is None else status.score
-        codes = tuple(p.code for p in problems_of(info, status))
         self._code[position] = self._codes.add(codes)
         self._review[position] = self._said.add(status.reviewed or "")
 
@@ -164,7 +176,7 @@ class EpisodeColumns:
         comparison = _COMPARISON.fullmatch(term)
         if comparison:
             name, sign, number = comparison.groups()
-            values = self.score if name == "r" else self.frames / self.fps
+            values = self._values(name)
             # NaN compares false: what has no score passes no comparison.
             return np.asarray(_SIGNS[sign](values, float(number)), np.bool_)
         key, colon, word = term.partition(":")
@@ -174,12 +186,26 @@ class EpisodeColumns:
             ranks = [_RANK[s] for s in EpisodeState if s.value.startswith(word)]
             said = self._said.matching(self._review, lambda s: bool(s) and s.startswith(word))
             return np.isin(self.state, ranks) | said
-        hits = self._texts.matching(self._text, lambda t: term in t.lower())
+        hits = self._texts.matching(self._text, lambda t: term in t)
+        if self._name is not None:
+            hits |= self._names.matching(self._name, lambda n: term in n)
         hits |= self._codes.matching(self._code, lambda c: any(term in code for code in c))
         digits = term.removeprefix("#")
         if digits.isdecimal():
             hits |= self._starts_with(digits)
         return hits
+
+    def _values(self, name: str) -> F64:
+        """Numbers that a comparison names."""
+        match name:
+            case "r":
+                return self.score
+            case "length":
+                return self.frames / self.fps
+            case "frames":
+                return self.frames.astype(np.float64)
+            case _:
+                return self.index.astype(np.float64)
 
     def _starts_with(self, digits: str) -> Bool:
         """Episodes whose number starts with these digits."""
@@ -201,7 +227,9 @@ class EpisodeColumns:
             case Column.REASON:
                 return _ranks([c[0] if c else "" for c in self._codes.values])[self._code]
             case Column.INSTRUCTION:
-                return _ranks([t.lower() for t in self._texts.values])[self._text]
+                return _ranks(self._texts.values)[self._text]
+            case Column.NAME if self._name is not None:
+                return _ranks(self._names.values)[self._name]
             case _:
                 return self.index.astype(np.float64)
 
@@ -212,7 +240,7 @@ def _ranks(values: list[str]) -> F64:
     return np.array([order[v] if v else np.nan for v in values], np.float64)
 
 
-_COMPARISON = re.compile(r"(r|length)(<=|>=|<|>)(-?\d+(?:\.\d*)?|-?\.\d+)")
+_COMPARISON = re.compile(r"(r|length|frames|episode)(<=|>=|<|>)(-?\d+(?:\.\d*)?|-?\.\d+)")
 _SIGNS: dict[str, Callable[[F64, float], Bool]] = {
     "<": lambda values, number: values < number,
     ">": lambda values, number: values > number,
@@ -222,7 +250,7 @@ _SIGNS: dict[str, Callable[[F64, float], Bool]] = {
 FILTER_HELP = (
     "Words of the instruction, a reason code or an episode number; all terms must match.",
     "reason:missing_video    status:annotated    status:rejected",
-    "R<0.5    R>=0.97    length>12 (seconds)",
+    "R<0.5    R>=0.97    length>12 (seconds)    frames>300    episode>=1000",
     "-word leaves out what matches",
 )
 """What the filter line understands, one line each."""

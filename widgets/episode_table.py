@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from PySide6.QtCore import (
@@ -9,17 +10,19 @@ from PySide6.QtCore import (
     QItemSelectionModel,
     QModelIndex,
     QPersistentModelIndex,
+    QPoint,
     Qt,
     QTimer,
     Signal,
 )
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtGui import QContextMenuEvent, QImage, QKeyEvent, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QFrame,
     QHBoxLayout,
     QHeaderView,
     QLabel,
+    QMenu,
     QStackedWidget,
     QTableView,
     QVBoxLayout,
@@ -27,7 +30,8 @@ from PySide6.QtWidgets import (
 )
 
 from pipeline.model.demonstration import DatasetInfo
-from widgets.episode_model import EpisodeModel
+from pipeline.model.problem import Problem
+from widgets.episode_model import THUMBNAIL, EpisodeModel, titles
 from widgets.episode_rows import (
     FILTER_HELP,
     Column,
@@ -52,18 +56,81 @@ _WIDTHS = {
     Column.SCORE: 6 * GRID,
     Column.LENGTH: 6 * GRID,
     Column.REASON: 15 * GRID,
+    Column.NAME: 15 * GRID,
+    Column.PICTURE: THUMBNAIL.width() + GRID,
 }
+_ORDER = (
+    Column.INDEX,
+    Column.PICTURE,
+    Column.NAME,
+    Column.STATE,
+    Column.SCORE,
+    Column.LENGTH,
+    Column.REASON,
+    Column.INSTRUCTION,
+)
+"""Columns from left to right, unless the user moves them."""
+_OWN_KEYS = (
+    Qt.Key.Key_Return,
+    Qt.Key.Key_Enter,
+    Qt.Key.Key_Up,
+    Qt.Key.Key_Down,
+    Qt.Key.Key_PageUp,
+    Qt.Key.Key_PageDown,
+    Qt.Key.Key_Home,
+    Qt.Key.Key_End,
+    Qt.Key.Key_Escape,
+)
+"""Keys that move in the rows while these have the focus, whatever they do in the window."""
+_HIDDEN = (Column.PICTURE, Column.NAME)
+"""Columns that are shown only when asked for; names also appear where a dataset has some."""
+_LONG_TITLES = {Column.INDEX: "Number", Column.SCORE: "R (reliability)", Column.LENGTH: "Length"}
+_THUMBNAILS_MS = 60
+_MARGIN_ROWS = 4
+"""Rows beyond the visible ones whose pictures are made, too."""
 
 
 class _View(QTableView):
     enterPressed = Signal(QModelIndex)
+    filterWanted = Signal()
+    filterLeft = Signal()
+    columnsWanted = Signal()
+    resized = Signal()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Enter activates the current row on every platform, and only once."""
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
             self.enterPressed.emit(self.currentIndex())
-            return
-        super().keyPressEvent(event)
+        elif event.matches(QKeySequence.StandardKey.Find):
+            self.filterWanted.emit()
+        elif event.key() == Qt.Key.Key_Escape:
+            self.filterLeft.emit()
+        else:
+            super().keyPressEvent(event)
+
+    def moveCursor(  # noqa: N802 - Qt's name
+        self, action: QAbstractItemView.CursorAction, modifiers: Qt.KeyboardModifier
+    ) -> QModelIndex:
+        """Home and End go to the first and last row; within a row there is nothing to select."""
+        ends = {
+            QAbstractItemView.CursorAction.MoveHome: 0,
+            QAbstractItemView.CursorAction.MoveEnd: self.model().rowCount() - 1,
+        }
+        if action in ends and ends[action] >= 0:
+            return self.model().index(ends[action], max(self.currentIndex().column(), 0))
+        return super().moveCursor(action, modifiers)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        """The menu key chooses columns, as a right click on the header does."""
+        if event.reason() is QContextMenuEvent.Reason.Keyboard:
+            self.columnsWanted.emit()
+        else:
+            super().contextMenuEvent(event)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """More or fewer rows are visible now."""
+        super().resizeEvent(event)
+        self.resized.emit()
 
     def keyboardSearch(self, search: str) -> None:  # noqa: N802 - Qt's name
         """Letters are shortcuts of the window, not a search through every row."""
@@ -78,10 +145,15 @@ class EpisodeTable(QWidget):
     Attributes:
         episodeSelected: Episode index; the selection settled on a present episode.
         episodeActivated: Episode index; Enter or a double click on a present episode.
+        thumbnailsWanted: Indices of the visible episodes whose pictures are missing, top first;
+            replaces what was wanted before. Empty if none are wanted any more.
+        columnsChosen: The user showed or hid a column (`columns_state` is new).
     """
 
     episodeSelected = Signal(int)
     episodeActivated = Signal(int)
+    thumbnailsWanted = Signal(list)
+    columnsChosen = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -90,6 +162,8 @@ class EpisodeTable(QWidget):
         self._settle = self._timer(_SETTLE_MS, self._on_settled)
         self._filter_timer = self._timer(_FILTER_MS, self._apply_filter)
         self._rearrange = self._timer(_REARRANGE_MS, self._arrange_again)
+        self._thumbnails = self._timer(_THUMBNAILS_MS, self._want_thumbnails)
+        self._names_chosen = False
         self._filter = FilterLine("Filter", self)
         self._filter.setToolTip(tip("Filter episodes", *FILTER_HELP))
         self._filter.textChanged.connect(lambda: self._filter_timer.start())
@@ -120,6 +194,7 @@ class EpisodeTable(QWidget):
         layout.addWidget(self._note)
         QWidget.setTabOrder(self._view, self._filter)
         self.setFocusProxy(self._view)
+        self._set_row_height()
         self.set_dataset(None)
 
     def _make_view(self) -> _View:
@@ -137,7 +212,6 @@ class EpisodeTable(QWidget):
         rows = view.verticalHeader()
         rows.hide()
         rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-        rows.setDefaultSectionSize(max(ROW_HEIGHT - 2, view.fontMetrics().height() + HALF_GRID))
         header = view.horizontalHeader()
         header.setHighlightSections(False)
         header.setStretchLastSection(True)
@@ -149,12 +223,32 @@ class EpisodeTable(QWidget):
             header.resizeSection(column, width)
         header.setSortIndicator(Column.INDEX, Qt.SortOrder.AscendingOrder)
         view.setSortingEnabled(True)
+        for place, column in enumerate(_ORDER):
+            header.moveSection(header.visualIndex(column), place)
+        for column in _HIDDEN:
+            view.setColumnHidden(column, True)
+        header.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        header.customContextMenuRequested.connect(
+            lambda at: self._choose_columns(header.mapToGlobal(at))
+        )
         view.selectionModel().currentRowChanged.connect(self._on_current_changed)
         view.doubleClicked.connect(self._on_activated)
         view.enterPressed.connect(self._on_activated)
-        keep_keys(view, (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Up, Qt.Key.Key_Down))
+        view.filterWanted.connect(self.focus_filter)
+        view.filterLeft.connect(lambda: self.set_filter(""))
+        view.columnsWanted.connect(self._choose_columns_here)
+        view.resized.connect(self._thumbnails.start)
+        view.verticalScrollBar().valueChanged.connect(self._thumbnails.start)
+        keep_keys(view, _OWN_KEYS)
         self._model.modelReset.connect(self._show_current)
+        self._model.modelReset.connect(self._thumbnails.start)
         return view
+
+    def _set_row_height(self) -> None:
+        height = max(ROW_HEIGHT - 2, self._view.fontMetrics().height() + HALF_GRID)
+        if self.column_shown(Column.PICTURE):
+            height = max(height, THUMBNAIL.height() + HALF_GRID)
+        self._view.verticalHeader().setDefaultSectionSize(height)
 
     def _timer(self, milliseconds: int, slot: Any) -> QTimer:
         timer = QTimer(self)
@@ -170,6 +264,8 @@ class EpisodeTable(QWidget):
         self._current = -1
         self._settle.stop()
         self._model.show(info)
+        if not self._names_chosen:
+            self._view.setColumnHidden(Column.NAME, not self._model.has_names)
         self._filter.setEnabled(info is not None)
         self._say("")
         self._show_count()
@@ -180,8 +276,25 @@ class EpisodeTable(QWidget):
         Rows stay where they are while results come in; a sort or filter that depends on them is
         applied again once they have been quiet for a second.
         """
-        if self._model.set_status(episode, status):
+        self.set_statuses({episode: status})
+
+    def set_statuses(self, statuses: Mapping[int, EpisodeStatus]) -> None:
+        """Take over many statuses at once."""
+        if self._model.set_statuses(statuses):
             self._rearrange.start()
+
+    def set_findings(self, findings: Mapping[int, tuple[Problem, ...]]) -> None:
+        """Take over what an examination of the data found, by episode.
+
+        Findings are reasons like those of the stages, leave an episode's status as it is, and stay
+        when its status changes; an empty tuple takes them back.
+        """
+        if self._model.set_findings(findings):
+            self._rearrange.start()
+
+    def set_thumbnail(self, episode: int, image: QImage | None) -> None:
+        """Show an episode's picture; None says that there is none and asks no more."""
+        self._model.set_thumbnail(episode, image)
 
     def set_current(self, episode: int) -> None:
         """Select and show an episode (-1: none); emits nothing."""
@@ -227,19 +340,90 @@ class EpisodeTable(QWidget):
             row += step
         return None
 
+    def column_shown(self, column: Column) -> bool:
+        """True if a column is visible."""
+        return not self._view.isColumnHidden(column)
+
+    def show_column(self, column: Column, shown: bool) -> None:
+        """Show or hide a column; emits nothing but `thumbnailsWanted`."""
+        self._view.setColumnHidden(column, not shown)
+        self._names_chosen |= column is Column.NAME
+        if shown and self._view.columnWidth(column) < GRID:
+            self._view.setColumnWidth(column, _WIDTHS.get(column, 12 * GRID))
+        self._set_row_height()
+        if column is Column.PICTURE and not shown:
+            self.thumbnailsWanted.emit([])
+        self._thumbnails.start()
+        self._show_current()
+
+    def columns_menu(self) -> QMenu:
+        """Make the menu that shows and hides columns; the last visible one cannot be hidden."""
+        menu = QMenu(self)
+        menu.setToolTipsVisible(True)
+        shown = [c for c in _ORDER if self.column_shown(c)]
+        for column in _ORDER:
+            title, meaning = titles()[column]
+            action = menu.addAction(_LONG_TITLES.get(column, title))
+            action.setCheckable(True)
+            action.setChecked(column in shown)
+            action.setToolTip(meaning)
+            if shown == [column]:
+                action.setEnabled(False)
+                action.setToolTip(f"{meaning} One column must stay.")
+            action.toggled.connect(lambda on, c=column: self._on_column_chosen(c, on))
+        return menu
+
     def columns_state(self) -> bytes:
-        """Widths, order and sort of the columns, to be remembered."""
+        """Widths, order, choice and sort of the columns, to be remembered."""
         return bytes(self._view.horizontalHeader().saveState().data())
 
     def restore_columns(self, state: bytes) -> bool:
         """Restore what `columns_state` returned; False (and no change) if it does not fit."""
         header = self._view.horizontalHeader()
-        if not header.restoreState(QByteArray(state)):
+        before = header.saveState()
+        if not header.restoreState(QByteArray(state)) or header.count() != len(Column):
+            header.restoreState(before)
             return False
+        if all(header.isSectionHidden(c) for c in Column):
+            header.restoreState(before)
+            return False
+        self._names_chosen = True
+        self._set_row_height()
         self._view.sortByColumn(header.sortIndicatorSection(), header.sortIndicatorOrder())
         return True
 
     # -- what happens ----------------------------------------------------------------------
+
+    def _choose_columns_here(self) -> None:
+        """Open the menu at the header, for the keyboard."""
+        header = self._view.horizontalHeader()
+        self._choose_columns(header.mapToGlobal(header.rect().bottomLeft()))
+
+    def _choose_columns(self, at: QPoint) -> None:
+        menu = self.columns_menu()
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.popup(at)
+
+    def _on_column_chosen(self, column: Column, shown: bool) -> None:
+        self.show_column(column, shown)
+        self.columnsChosen.emit()
+
+    def _want_thumbnails(self) -> None:
+        """Ask for the pictures of the visible rows, and of a few above and below."""
+        count = self._model.rowCount()
+        if not self.column_shown(Column.PICTURE) or not count or not self.isVisible():
+            return
+        viewport = self._view.viewport()
+        top, bottom = self._view.rowAt(0), self._view.rowAt(viewport.height() - 1)
+        first = max(top, 0)
+        last = bottom if bottom >= 0 else count - 1
+        near = [
+            *range(first, last + 1),
+            *range(last + 1, min(last + 1 + _MARGIN_ROWS, count)),
+            *range(first - 1, max(first - 1 - _MARGIN_ROWS, -1), -1),
+        ]
+        wanted = [self._model.episode(r).index for r in near if self._model.lacks_thumbnail(r)]
+        self.thumbnailsWanted.emit(wanted)
 
     def _apply_filter(self) -> None:
         self._model.set_filter(self._filter.text().strip())

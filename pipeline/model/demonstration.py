@@ -152,6 +152,8 @@ class Demonstration:
         action_names: A names.
         grippers: One entry per arm, empty if nothing looks like a gripper.
         problems: What is doubtful about this episode.
+        files: Absolute paths of the files that hold it, so that one can tell whether it changed;
+            empty if the source does not say.
     """
 
     ref: EpisodeRef
@@ -168,6 +170,7 @@ class Demonstration:
     action_names: tuple[str, ...]
     grippers: tuple[GripperChannels, ...]
     problems: tuple[Problem, ...] = ()
+    files: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         expect_shape("timestamps", self.timestamps, (self.length,))

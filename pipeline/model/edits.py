@@ -6,9 +6,9 @@ each other, so that the newest counts; all of them stay in the store.
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from pipeline.model.candidate import Box
 from pipeline.model.caption import Verdict
@@ -18,6 +18,12 @@ _LATE = ConfigDict(defer_build=True)
 
 EPISODE_SCOPE = -1
 """`subtask` of edits that concern the whole episode."""
+MAX_PICTURE_SIDE = 16_384
+"""Longest side of a picture on which a mask is taken; decoding one is bounded by it."""
+MAX_PICTURE_PIXELS = 1 << 26
+"""Most pixels of such a picture: 8192 x 8192."""
+MAX_MASK_RUNS = 1 << 18
+"""Most runs of a painted mask; a wild brush leaves some thousands."""
 
 
 class _Edit(BaseModel):
@@ -124,6 +130,43 @@ class FixBox(_Edit):
         return "fix candidate box"
 
 
+class PaintMask(_Edit):
+    """Replace a candidate's mask; the candidate is found again by its box.
+
+    Attributes:
+        box: Its box when it was painted.
+        candidate: Its number then, for people; the box decides.
+        height: Of the picture, pixels.
+        width: Of the picture, pixels.
+        runs: The mask, see `pipeline.model.mask_runs`.
+    """
+
+    kind: Literal["paint_mask"] = "paint_mask"
+    stage: ClassVar[str] = "masks"
+    box: Box
+    candidate: int = Field(ge=0)
+    height: int = Field(ge=1, le=MAX_PICTURE_SIDE)
+    width: int = Field(ge=1, le=MAX_PICTURE_SIDE)
+    runs: tuple[Annotated[int, Field(ge=0)], ...] = Field(max_length=MAX_MASK_RUNS)
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        pixels = self.height * self.width
+        if pixels > MAX_PICTURE_PIXELS:
+            raise ValueError(f"a picture of {self.width}x{self.height} is too large")
+        if sum(self.runs) != pixels:
+            raise ValueError(f"runs of {sum(self.runs)} pixels on {self.width}x{self.height}")
+        return self
+
+    @property
+    def slot(self) -> str:
+        return f"masks/paint/{self.subtask}/" + ",".join(f"{v:.0f}" for v in self.box)
+
+    @property
+    def title(self) -> str:
+        return f"paint mask of candidate #{self.candidate}"
+
+
 class ChooseCandidate(_Edit):
     """Choose the winner; stored as its box so that it survives a re-run of the proposals."""
 
@@ -159,7 +202,14 @@ class JudgeCaption(_Edit):
 
 
 Edit = Annotated[
-    SetChannels | MoveBoundary | Rename | AddBox | FixBox | ChooseCandidate | JudgeCaption,
+    SetChannels
+    | MoveBoundary
+    | Rename
+    | AddBox
+    | FixBox
+    | PaintMask
+    | ChooseCandidate
+    | JudgeCaption,
     Field(discriminator="kind"),
 ]
 EDIT: TypeAdapter[Edit] = TypeAdapter(Edit, config=_LATE)

@@ -175,6 +175,7 @@ def assemble(
             g for g in grippers if is_there(measured if g.signal == "state" else commanded, g)
         ),
         problems=tuple(found),
+        files=tuple(str(file) for file in files),
     )
 
 

@@ -9,7 +9,10 @@ import numpy as np
 
 from pipeline.model.arrays import F32, Array
 from pipeline.model.problem import DataError
-from pipeline.sources.video import VideoClip, VideoPicture
+from pipeline.sources.video import VideoClip
+from pipeline.sources.video_picture import VideoPicture
+
+U16 = np.ndarray[Any, np.dtype[np.uint16]]
 
 
 class DepthVideo:
@@ -28,15 +31,30 @@ class DepthVideo:
         """Depth (H, W) float32 metres of a frame. Raises DataError."""
         picture = self._clip.picture(index)
         assert isinstance(picture, VideoPicture)  # noqa: S101 - what clips return
-        # Codes of 12 bits come as gray12le, or as the luma of a 10 or 12-bit colour format.
-        depth = picture.decoded.format.components[0].bits
-        array = picture.decoded.to_ndarray(format="gray16le").astype(np.uint16, copy=False)
-        bits = self._codes.bits
-        return self._codes.metres((array >> (16 - bits)) if depth > 8 else array * 16)
+        bits, codes = luma(picture)
+        wanted = self._codes.bits
+        codes = codes * np.uint16(1 << max(0, wanted - bits)) >> np.uint16(max(0, bits - wanted))
+        return self._codes.metres(picture.turn.apply(codes[:, :, None])[:, :, 0])
 
     def close(self) -> None:
         """Release the file."""
         self._clip.close()
+
+
+def luma(picture: VideoPicture) -> tuple[int, U16]:
+    """Bits and values (H, W) uint16 of a frame's first plane, as they were encoded.
+
+    Codes of 12 bits come as gray12, or as the luma of a colour format of 8 to 16 bits. A converter
+    would stretch the range of the latter, so the plane is read itself.
+    """
+    frame = picture.decoded
+    form = frame.format
+    if not form.name.startswith(("gray", "yuv4", "yuvj4", "nv")) or form.is_big_endian:
+        return 16, frame.to_ndarray(format="gray16le").astype(np.uint16, copy=False)
+    bits, plane = int(form.components[0].bits), frame.planes[0]
+    values = np.frombuffer(memoryview(plane), np.dtype("u1" if bits <= 8 else "<u2"))
+    rows = values.reshape(frame.height, -1)[:, : frame.width]
+    return bits, rows.astype(np.uint16)
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,11 +49,15 @@ class Format:
         name: Short name, as in `DatasetInfo.format`.
         module: Module that reads it; imported when a path may be one.
         looks_like: What people should look for, a phrase.
+        reach: Levels above a given path at which such a dataset may still be what was meant. With
+            0 only the path itself may be one, and it is asked last: any folder may happen to hold
+            a video, and a video inside a dataset means the dataset.
     """
 
     name: str
     module: str
     looks_like: str
+    reach: int = 5
 
     def load(self) -> FormatModule:
         """Import the module."""
@@ -70,11 +74,14 @@ FORMATS: tuple[Format, ...] = (
         "pipeline.sources.agibot",
         "AgiBot World: task_info and proprio_stats, or aligned_joints.h5",
     ),
-    Format("robomimic", "pipeline.sources.robomimic", "robomimic, LIBERO: HDF5 with data/demo_0"),
-    Format("aloha", "pipeline.sources.aloha", "ALOHA/ACT: HDF5 with observations/qpos"),
+    Format(
+        "robomimic", "pipeline.sources.robomimic", "robomimic, LIBERO: HDF5 with data/demo_0", 1
+    ),
+    Format("aloha", "pipeline.sources.aloha", "ALOHA/ACT: HDF5 with observations/qpos", 1),
     Format(
         "video",
         "pipeline.sources.video_with_signal",
         "a video with a CSV, Parquet or NPZ signal beside it",
+        reach=0,
     ),
 )

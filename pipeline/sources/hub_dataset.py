@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import overload
 
 from pipeline.model.demonstration import (
     CACHE_BYTES,
@@ -16,6 +15,9 @@ from pipeline.model.demonstration import (
     EpisodeInfo,
     FrameReader,
 )
+from pipeline.model.episodes import Episodes, columns_of
+from pipeline.model.picture import Picture
+from pipeline.model.problem import DataError, Problem
 from pipeline.sources import hub
 from pipeline.sources.detect import open_dataset
 from pipeline.sources.lerobot import LeRobotDataset
@@ -23,32 +25,13 @@ from pipeline.sources.lerobot import LeRobotDataset
 _NOT_HERE = frozenset({"missing_data", "missing_video"})
 
 
-class RemoteEpisodes(Sequence[EpisodeInfo]):
-    """Episodes of which those that are not here yet can be opened all the same."""
+def _reachable(here: Sequence[EpisodeInfo]) -> Episodes:
+    """The same episodes; those that are not here yet can be opened all the same."""
 
-    def __init__(self, here: Sequence[EpisodeInfo]) -> None:
-        self._here = here
+    def problems(place: int) -> tuple[Problem, ...]:
+        return tuple(p for p in here[place].problems if p.code not in _NOT_HERE)
 
-    def __len__(self) -> int:
-        return len(self._here)
-
-    @overload
-    def __getitem__(self, place: int) -> EpisodeInfo: ...
-
-    @overload
-    def __getitem__(self, place: slice) -> Sequence[EpisodeInfo]: ...
-
-    def __getitem__(self, place: int | slice) -> EpisodeInfo | Sequence[EpisodeInfo]:
-        if isinstance(place, slice):
-            return [self._reachable(e) for e in self._here[place]]
-        return self._reachable(self._here[place])
-
-    @staticmethod
-    def _reachable(episode: EpisodeInfo) -> EpisodeInfo:
-        if episode.present:
-            return episode
-        problems = tuple(p for p in episode.problems if p.code not in _NOT_HERE)
-        return replace(episode, present=True, problems=problems)
+    return Episodes(columns_of(here).as_present(_NOT_HERE), problems)
 
 
 class HubDataset:
@@ -82,7 +65,7 @@ class HubDataset:
         return replace(
             info,
             reason=f"{name} on the Hub; {info.reason}",
-            episodes=RemoteEpisodes(info.episodes),
+            episodes=_reachable(info.episodes),
             problems=problems,
             found=(text, *info.found),
         )
@@ -96,6 +79,10 @@ class HubDataset:
     def reader(self, demonstration: Demonstration, cache_bytes: int = CACHE_BYTES) -> FrameReader:
         """Open a frame reader; the files came with `open`."""
         return self._inner.reader(demonstration, cache_bytes)
+
+    def first_picture(self, episode: int) -> Picture | None:
+        """First frame of an episode whose files are here: a thumbnail fetches nothing."""
+        return self._inner.first_picture(episode)
 
 
 def open_anything(
@@ -117,8 +104,26 @@ def open_anything(
     name = hub.hub_name(text)
     if name is None:
         return open_dataset(text)
-    snapshot = hub.fetch_metadata(name, report, cancelled)
+    try:
+        snapshot = hub.fetch_metadata(name, report, cancelled)
+    except DataError as error:
+        # A path with a slip of the finger looks like an id.
+        here = f"{text} does not exist here; " if str(name) == text else ""
+        raise DataError(error.code, f"{here}{error}") from error
     source = open_dataset(Path(snapshot.folder))
     if isinstance(source, LeRobotDataset) and snapshot.sizes:
         return HubDataset(snapshot, source, report, cancelled)
     return source
+
+
+def local_place(text: str, report: hub.Report = lambda _share, _what: None) -> str:
+    """Path of what is on this machine: of a Hub's dataset its metadata and what was opened before.
+
+    Args:
+        text: As `open_anything`.
+        report: Told how far a download is.
+
+    Raises:
+        DataError: One sentence.
+    """
+    return text if hub.hub_name(text) is None else open_anything(text, report).info.path

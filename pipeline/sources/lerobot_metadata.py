@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pipeline.model.arrays import F64
 from pipeline.model.problem import DataError
 from pipeline.sources.files import read_json
+from pipeline.sources.lerobot_episodes import json_lines
 
 log = logging.getLogger(__name__)
 
+_NUMBERS = ("float32", "float64", "float16", "int64", "int32", "int16", "int8", "uint8", "bool")
 _DATA_V2 = "data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet"
 _MAX_EPISODES = 5_000_000
 
@@ -31,9 +32,29 @@ class Feature(BaseModel):
     info: dict[str, Any] = Field(default_factory=dict)
 
     @property
-    def is_depth(self) -> bool:
-        """True for depth maps, however the flag is spelled."""
-        return any(self.info.get(k) is True for k in ("video.is_depth_map", "is_depth_map"))
+    def said(self) -> dict[str, Any]:
+        """`info`, with what older versions wrote as `video_info` or beside it."""
+        extra = self.model_extra or {}
+        older = extra.get("video_info")
+        return {**extra, **(older if isinstance(older, dict) else {}), **self.info}
+
+    def is_depth(self, key: str) -> bool:
+        """True for depth maps: by a flag however it is spelled, else by name and one channel."""
+        said = self.said
+        flags = [said[k] for k in ("video.is_depth_map", "is_depth_map") if k in said]
+        if True in flags:
+            return True
+        return "depth" in key.lower().rsplit(".", 1)[-1] and self.channels == 1
+
+    @property
+    def channels(self) -> int:
+        """Colour channels, 0 if the shape does not say."""
+        if len(self.shape) == 2:
+            return 1
+        if len(self.shape) != 3:
+            return 0
+        first, last = self.shape[0], self.shape[-1]
+        return first if first in (1, 3, 4) and last not in (1, 3, 4) else last
 
     @property
     def is_picture(self) -> bool:
@@ -43,6 +64,8 @@ class Feature(BaseModel):
     @property
     def size(self) -> tuple[int, int]:
         """Width and height in pixels, (0, 0) if the shape does not say."""
+        if len(self.shape) == 2:
+            return (self.shape[1], self.shape[0])
         if len(self.shape) != 3:
             return (0, 0)
         # (H, W, C) or, in image datasets of PyTorch people, (C, H, W).
@@ -52,7 +75,12 @@ class Feature(BaseModel):
     @property
     def codec(self) -> str:
         """Codec as declared, empty if it is not."""
-        return str(self.info.get("video.codec") or self.info.get("codec") or "")
+        return str(self.said.get("video.codec") or self.said.get("codec") or "")
+
+    @property
+    def is_numeric(self) -> bool:
+        """True if it is declared as numbers."""
+        return self.dtype in _NUMBERS
 
 
 class Info(BaseModel):
@@ -66,29 +94,8 @@ class Info(BaseModel):
     chunks_size: int = Field(default=1000, gt=0)
     data_path: str = _DATA_V2
     video_path: str | None = None
+    image_path: str | None = None
     features: dict[str, Feature]
-
-    @property
-    def many_per_file(self) -> bool:
-        """True if several episodes share a file: decided by the template, not by the version."""
-        return "episode_index" not in self.data_path
-
-
-@dataclass(slots=True)
-class EpisodeEntry:
-    """One episode as the metadata has it.
-
-    Attributes:
-        index: Episode index.
-        length: Frames.
-        instruction: Tasks, joined by `; `.
-        fields: Chunk and file numbers and offsets of v3, by their column names.
-    """
-
-    index: int
-    length: int
-    instruction: str
-    fields: dict[str, Any] = field(default_factory=dict)
 
 
 def read_info(root: Path) -> Info:
@@ -135,109 +142,42 @@ def flat_names(names: Any, size: int, prefix: str) -> tuple[str, ...]:
     return tuple(f"{prefix}_{i}" for i in range(size))
 
 
-def read_episodes(root: Path, info: Info) -> list[EpisodeEntry]:
-    """List the declared episodes, by index.
+def read_texts(root: Path, name: str) -> dict[int, str]:
+    """Texts by their index, from `meta/<name>s.parquet` or `.jsonl`.
 
-    Raises:
-        DataError: If neither meta/episodes.jsonl nor meta/episodes/ can be read.
+    Args:
+        root: Dataset folder.
+        name: `task` or `subtask`.
+
+    Returns:
+        Empty if there is no usable file.
     """
-    lines = root / "meta" / "episodes.jsonl"
-    folder = root / "meta" / "episodes"
+    lines, table = root / "meta" / f"{name}s.jsonl", root / "meta" / f"{name}s.parquet"
+    rows: list[Any] = []
     if lines.is_file():
-        entries = _from_lines(lines)
-    elif folder.is_dir():
-        entries = _from_parquet(folder)
-    elif not info.many_per_file:
-        entries = [EpisodeEntry(i, 0, "") for i in range(min(info.total_episodes, _MAX_EPISODES))]
-    else:
-        raise DataError(
-            "bad_metadata", f"{root / 'meta'}: neither episodes.jsonl nor episodes/ is there"
-        )
-    return sorted(entries, key=lambda e: e.index)
-
-
-def _joined(tasks: Any) -> str:
-    if isinstance(tasks, str):
-        return tasks
-    if isinstance(tasks, list | tuple | np.ndarray):
-        return "; ".join(str(t) for t in tasks)
-    return ""
-
-
-def _from_lines(path: Path) -> list[EpisodeEntry]:
-    entries = []
-    with path.open(encoding="utf-8", errors="replace") as file:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-                entries.append(
-                    EpisodeEntry(
-                        int(row["episode_index"]), int(row["length"]), _joined(row.get("tasks"))
-                    )
-                )
-            except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
-                log.warning("%s line %d is not an episode: %s", path, number, error)
-    return entries
-
-
-def _from_parquet(folder: Path) -> list[EpisodeEntry]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    entries: list[EpisodeEntry] = []
-    for path in sorted(folder.rglob("*.parquet")):
-        try:
-            names = pq.read_schema(path).names
-            columns = [c for c in names if not c.startswith("stats/")]
-            rows = pq.read_table(path, columns=columns).to_pylist()
-            for row in rows:
-                if row.get("episode_index") is None:
-                    continue
-                entries.append(
-                    EpisodeEntry(
-                        int(row["episode_index"]),
-                        int(row.get("length") or 0),
-                        _joined(row.get("tasks")),
-                        {k: v for k, v in row.items() if "/" in k or k.startswith("dataset_")},
-                    )
-                )
-        except (pa.ArrowException, OSError, ValueError, TypeError, OverflowError) as error:
-            raise DataError("bad_metadata", f"{path}: cannot be read ({error})") from error
-    return entries
-
-
-def read_tasks(root: Path) -> dict[int, str]:
-    """Task texts by task index, from tasks.parquet or tasks.jsonl; empty if there are none."""
-    lines = root / "meta" / "tasks.jsonl"
-    table_path = root / "meta" / "tasks.parquet"
-    tasks: dict[int, str] = {}
-    if lines.is_file():
-        for line in lines.read_text(encoding="utf-8", errors="replace").splitlines():
-            try:
-                row = json.loads(line)
-                tasks[int(row["task_index"])] = str(row["task"])
-            except (ValueError, KeyError, TypeError):
-                log.warning("%s: not a task: %.80s", lines, line)
-    elif table_path.is_file():
+        rows = [row for _, row in json_lines(lines)]
+    elif table.is_file():
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         try:
-            rows = pq.read_table(table_path).to_pylist()
+            with pq.ParquetFile(table) as file:
+                rows = file.read().to_pylist()
         except (pa.ArrowException, OSError, ValueError) as error:
-            log.warning("%s cannot be read: %s", table_path, error)
-            rows = []
-        for row in rows:
+            log.warning("%s cannot be read: %s", table, error)
+    texts: dict[int, str] = {}
+    bad = 0
+    for row in rows:
+        try:
             # pandas writes the text as its index: task or __index_level_0__.
-            text = row.get("task", row.get("__index_level_0__"))
-            try:
-                if text is not None:
-                    tasks[int(row["task_index"])] = str(text)
-            except (ValueError, KeyError, TypeError, OverflowError):
-                log.warning("%s: not a task: %.80s", table_path, row)
-    return tasks
+            text = row.get(name, row.get("__index_level_0__"))
+            if text is not None:
+                texts[int(row[f"{name}_index"])] = str(text)
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
+            bad += 1
+    if bad:
+        log.warning("%s: %d rows of meta/%ss are none", root, bad, name)
+    return texts
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,65 +5,34 @@ OpenCV's wheels cannot open AV1, the usual codec of LeRobot datasets; PyAV's can
 
 from __future__ import annotations
 
-import logging
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.model.arrays import F64, U8
+from pipeline.model.arrays import F64, I64, U8, Bool
 from pipeline.model.demonstration import CACHE_BYTES
 from pipeline.model.picture import Picture, PictureTimes
 from pipeline.model.problem import DataError
 from pipeline.sources.picture_cache import PictureCache
+from pipeline.sources.video_decoder import Placed, Reached, VideoDecoder
+from pipeline.sources.video_index import VideoIndex, video_index
+from pipeline.sources.video_picture import VideoPicture
 
-if TYPE_CHECKING:
-    import av
-
-log = logging.getLogger(__name__)
-
-# Decoding on costs one frame each; a seek costs a key frame and all up to the target.
-_FORWARD_LIMIT = 48
-
-
-@dataclass(frozen=True, slots=True)
-class VideoPicture:
-    """A decoded frame in the planes the decoder left.
-
-    Attributes:
-        decoded: The frame; never written to.
-        note: See `Picture`.
-    """
-
-    decoded: av.VideoFrame
-    note: str = ""
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height."""
-        return self.decoded.width, self.decoded.height
-
-    @property
-    def nbytes(self) -> int:
-        """Memory that the planes hold, padding included."""
-        return sum(plane.buffer_size for plane in self.decoded.planes)
-
-    def rgb(self) -> U8:
-        """Convert."""
-        return self.decoded.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
-
-    def bgrx(self) -> U8:
-        """Convert."""
-        return self.decoded.to_ndarray(format="bgra").astype(np.uint8, copy=False)
+_GOPS = 16
+"""GOPs to either side of a damaged picture in which a good one is looked for."""
+_PICTURES = 300
+"""Pictures that are decoded at most in looking for one before it (at least one GOP)."""
 
 
 class VideoClip:
     """The part of one video file that belongs to an episode.
 
     Frames are named by the episode's frame index and found by time: the frame shown at
-    `start + timestamps[index]`, like LeRobot's own reader, so that variable rates and episodes
-    that start inside a file come out right.
+    `start + timestamps[index]` after the file's first moment, like LeRobot's own reader, so that
+    variable rates and episodes that start inside a file come out right.
+
+    For one thread; `cached` and `times` for any.
 
     Attributes:
         path: Video file.
@@ -78,7 +47,7 @@ class VideoClip:
         cache: PictureCache | None = None,
         name: str = "",
     ) -> None:
-        """Open the file and read its packet times (no decoding).
+        """Read the file's packet times (no decoding), or know them from before.
 
         Args:
             path: Video file.
@@ -88,155 +57,160 @@ class VideoClip:
             name: Camera key; names its pictures in the cache.
 
         Raises:
-            DataError: `bad_video` if it is no video that can be opened.
+            DataError: `bad_video` if it is no video that can be opened or has no picture there.
         """
-        import av
-
         self.path = path
-        self._start = start
         self._name = name
         self._cache = cache if cache is not None else PictureCache(CACHE_BYTES)
-        try:
-            self._container = av.open(str(path), metadata_errors="ignore")
-            self._stream: Any = self._container.streams.video[0]
-        except (av.FFmpegError, OSError, IndexError, ValueError) as error:
-            raise DataError(
-                "bad_video", f"{path}: is no video that can be opened ({error})"
-            ) from error
-        codec: Any = self._stream.codec_context
-        if codec is None:  # The header names a codec that nobody knows.
-            self._container.close()
-            raise DataError("bad_video", f"{path}: is encoded in a way that cannot be decoded")
-        # Threads make a seek 1.1 to 2 times slower and playing hardly faster.
-        codec.thread_type = "NONE"
-        self._base = float(self._stream.time_base or 1)
-        self._pts, self._keys = self._packet_times(start, start + float(timestamps[-1]))
-        if not len(self._pts):
-            raise DataError("bad_video", f"{path}: holds no frames of this episode")
-        times: F64 = self._pts * self._base - start
-        self._times = times
-        after = np.searchsorted(times, timestamps - 1e-4)
-        after = np.clip(after, 0, len(times) - 1)
-        before = np.maximum(after - 1, 0)
-        earlier = np.abs(times[before] - timestamps) < np.abs(times[after] - timestamps)
-        self._index = np.where(earlier, before, after)
-        self._decoder: Any = None
-        self._position = -1  # Index into _pts of the frame decoded last.
-
-    def _packet_times(self, start: float, end: float) -> tuple[Any, Any]:
-        import av
-
-        pts: list[int] = []
-        keys: list[int] = []
-        margin = 1.0  # B-frames leave packets out of order by a few frames.
-        try:
-            if start > margin:
-                self._container.seek(int((start - margin) / self._base), stream=self._stream)
-            for packet in self._container.demux(self._stream):
-                if packet.pts is None:
-                    continue
-                if packet.pts * self._base > end + margin:
-                    break
-                pts.append(packet.pts)
-                if packet.is_keyframe:
-                    keys.append(packet.pts)
-        except (av.FFmpegError, OverflowError) as error:
-            # A truncated file still has the frames before the break.
-            log.warning("%s: reading packets stopped: %s", self.path, error)
-        ordered = np.unique(np.asarray(pts, dtype=np.int64))
-        half = 0.5 * float(np.median(np.diff(ordered))) if len(ordered) > 1 else 0.0
-        inside = (ordered + half >= start / self._base) & (ordered - half <= end / self._base)
-        return ordered[inside], np.asarray(sorted(keys), dtype=np.int64)
+        end = float(np.nanmax(timestamps)) if len(timestamps) else 0.0
+        self._index: VideoIndex = video_index(path, start, start + end)
+        self._times: F64 = self._index.times - start
+        self._nearest, self._far = _nearest(self._times, timestamps, self._index.interval)
+        self._timestamps = timestamps
+        self._decoder: VideoDecoder | None = None
+        self._lost: set[int] = set()  # Places that are damaged without a good one near.
 
     @property
     def frame_count(self) -> int:
-        """Frames of the file within the episode."""
+        """Pictures of the file within the episode."""
         return len(self._times)
-
-    def exact(self, index: int) -> bool:
-        """False if the episode's frame has no picture of its own (the nearest is shown)."""
-        return 0 <= index < len(self._index) and bool(
-            index == 0 or self._index[index] != self._index[index - 1]
-        )
 
     def times(self) -> PictureTimes:
         """When the file's pictures were taken."""
-        exact = np.array([self.exact(i) for i in range(len(self._index))], np.bool_)
-        return PictureTimes(self._times, self._index, exact)
+        return PictureTimes(
+            self._times,
+            self._nearest,
+            _own(self._times, self._nearest, self._timestamps) & ~self._far,
+            self._index.variable,
+            self._index.truncated,
+        )
 
     def cached(self, index: int) -> Picture | None:
         """Return the picture if it is in memory; any thread."""
-        return self._cache.get((self._name, self._place(index)))
-
-    def _place(self, index: int) -> int:
-        return int(self._index[min(max(index, 0), len(self._index) - 1)])
+        row = self._row(index)
+        known = self._cache.get((self._name, int(self._nearest[row])))
+        return None if known is None else self._noted(known, row)
 
     def picture(self, index: int) -> Picture:
-        """Decode the picture of an episode's frame.
+        """Return the picture of an episode's frame, decoded if it is not in memory.
 
         Raises:
-            DataError: `frame_not_decoded` if the stream is broken there.
+            DataError: `frame_not_decoded` if the file is broken there and all around.
         """
-        import av
-
-        wanted = self._place(index)
-        known = self._cache.get((self._name, wanted))
-        if known is not None:
-            return known
-        try:
-            frame = self._decode_to(wanted)
-            if frame is None:  # Some demuxers land behind the target: once more from before it.
-                self._decoder = None
-                frame = self._decode_to(max(0, wanted), back=1.0)
-        except (av.FFmpegError, OSError) as error:
-            self._decoder = None
-            raise DataError(
-                "frame_not_decoded", f"{self.path}: frame {index} cannot be decoded ({error})"
-            ) from error
-        if frame is None:
-            raise DataError("frame_not_decoded", f"{self.path}: frame {index} is not in the file")
-        return frame
-
-    def _decode_to(self, wanted: int, back: float = 0.0) -> Picture | None:
-        target = int(self._pts[wanted])
-        near_key = self._keys[self._keys <= target]
-        key = int(near_key[-1]) if len(near_key) else int(self._pts[0])
-        position = int(self._pts[self._position]) if self._position >= 0 else None
-        go_on = (
-            self._decoder is not None
-            and position is not None
-            and position < target
-            and (key <= position or wanted - self._position < 4)
-            and wanted - self._position <= _FORWARD_LIMIT
-        )
-        if not go_on:
-            self._container.seek(int(target - back / self._base), stream=self._stream)
-            self._decoder = self._container.decode(self._stream)
-        first = self._position if go_on else None
-        for frame in self._decoder:
-            if frame.pts is None:
-                continue
-            place = int(np.searchsorted(self._pts, frame.pts))
-            if place >= len(self._pts) or self._pts[place] != frame.pts:
-                if frame.pts > target:
-                    break
-                continue
-            self._position = place
-            picture = VideoPicture(frame)
-            self._cache.put((self._name, place), picture)
-            if place == wanted:
-                return picture
-            if place > wanted and first is None:
-                break
-        self._decoder = None
-        self._position = -1
-        return None
+        row = self._row(index)
+        place = int(self._nearest[row])
+        found = self._cache.get((self._name, place))
+        if found is None:
+            found = self._decode(place)
+        return self._noted(found, row)
 
     def rgb(self, index: int) -> U8:
         """RGB (H, W, 3) uint8 of an episode's frame."""
         return self.picture(index).rgb()
 
     def close(self) -> None:
-        """Release decoder and file."""
-        self._decoder = None
-        self._container.close()
+        """Release decoder and file; the next picture would open it again."""
+        if self._decoder is not None:
+            self._decoder.close()
+            self._decoder = None
+
+    def _row(self, index: int) -> int:
+        return min(max(index, 0), len(self._nearest) - 1)
+
+    def _noted(self, picture: Picture, row: int) -> Picture:
+        """Say so if the picture was taken at quite another time."""
+        if not self._far[row] or not isinstance(picture, VideoPicture) or picture.note:
+            return picture
+        time = self._times[self._nearest[row]]
+        note = (
+            f"{self.path.name} has no picture of frame {row}, {self._timestamps[row]:.2f} s; "
+            f"that of {time:.2f} s is shown"
+        )
+        return replace(picture, note=note)
+
+    def _decode(self, place: int) -> Picture:
+        if place in self._lost:
+            raise self._failure(place)
+        if self._decoder is None:
+            self._decoder = VideoDecoder(self.path, self._index, self._keep, self._smeared)
+        try:
+            reached = self._decoder.reach(place)
+            if reached.exact is not None:
+                return reached.exact
+            near = self._nearest_good(self._decoder, place, reached)
+        except DataError:  # The file can no longer be opened.
+            self.close()
+            raise
+        if near is None:
+            self._lost.add(place)
+            raise self._failure(place)
+        note = (
+            f"frame {self._frame(place)} of {self.path.name} is damaged; "
+            f"frame {self._frame(near.place)} is shown"
+        )
+        picture = replace(near.picture, note=note)
+        self._keep(place, picture)
+        return picture
+
+    def _nearest_good(self, decoder: VideoDecoder, place: int, reached: Reached) -> Placed | None:
+        """The nearest picture that can be decoded, one that is not smeared if there is one."""
+        before, after = reached.before, reached.after
+        pts, keys = self._index.pts, self._index.key_pts
+        heads = np.unique(np.searchsorted(pts, keys[keys >= pts[0]]))
+        here = int(np.searchsorted(heads, place, "right"))
+        if after is None or after.picture.note:
+            for head in heads[here : here + _GOPS]:
+                good = decoder.reach(int(head)).exact
+                if good is not None:
+                    after = Placed(int(head), good)
+                    break
+        if before is None:
+            left = _PICTURES
+            for head in heads[max(0, here - _GOPS) : here][::-1]:
+                if head == 0 or left <= 0:
+                    break
+                last = int(head) - 1
+                earlier = decoder.reach(last)
+                before = earlier.before if earlier.exact is None else Placed(last, earlier.exact)
+                if before is not None:
+                    break
+                left -= last - int(heads[max(0, int(np.searchsorted(heads, last, "right")) - 1)])
+        found = [p for p in (before, after) if p is not None]
+        return min(found, key=lambda p: (bool(p.picture.note), abs(p.place - place)), default=None)
+
+    def _failure(self, place: int) -> DataError:
+        return DataError(
+            "frame_not_decoded",
+            f"{self.path}: frame {self._frame(place)} is damaged and so are its neighbours",
+        )
+
+    def _keep(self, place: int, picture: VideoPicture) -> None:
+        self._cache.put((self._name, place), picture)
+
+    def _smeared(self, damage: int) -> str:
+        frame = self._frame(damage)
+        return (
+            f"{self.path.name} is damaged at frame {frame}: until its next key frame it is smeared"
+        )
+
+    def _frame(self, place: int) -> int:
+        """The episode's frame that shows a picture, for sentences."""
+        return int(np.argmin(np.abs(self._nearest - place)))
+
+
+def _nearest(times: F64, timestamps: F64, interval: float) -> tuple[I64, Bool]:
+    """Place of each row's nearest picture, and True where that is far from the row's time."""
+    after = np.clip(np.searchsorted(times, timestamps - 1e-4), 0, len(times) - 1)
+    before = np.maximum(after - 1, 0)
+    earlier = np.abs(times[before] - timestamps) < np.abs(times[after] - timestamps)
+    nearest = np.where(earlier, before, after).astype(np.int64)
+    return nearest, np.abs(times[nearest] - timestamps) > max(0.9 * interval, 1e-3)
+
+
+def _own(times: F64, nearest: I64, timestamps: F64) -> Bool:
+    """True for rows with a picture of their own: of those that share one, the closest in time."""
+    distance = np.abs(times[nearest] - timestamps)
+    order = np.lexsort((distance, nearest))
+    own = np.zeros(len(nearest), np.bool_)
+    own[order[np.unique(nearest[order], return_index=True)[1]]] = True
+    return own

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 
 from pipeline.backends.capability import Segmenter, load_backend
 from pipeline.backends.detection.colors import to_lab
-from pipeline.model.arrays import pack_masks
-from pipeline.model.candidate import MasksResult, ProposalsResult
+from pipeline.model.arrays import Bool, pack_masks
+from pipeline.model.candidate import Box, MasksResult, ProposalsResult
 from pipeline.model.demonstration import Demonstration
-from pipeline.model.edits import Edit
+from pipeline.model.edits import Edit, PaintMask
+from pipeline.model.mask_runs import mask_of
 from pipeline.model.options import option
 from pipeline.model.problem import Problem, Severity
+from pipeline.model.score import box_iou
 from pipeline.stages.stage import Scope, Stage, StageContext, StageInputs
+
+_SAME_BOX = 0.5
+"""Least IoU of the box under a painted mask and a candidate's, to be the same one (our choice: as
+for the choice of the winner)."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +36,7 @@ class MasksStage(Stage[MasksOptions, MasksResult]):
 
     name: ClassVar[str] = "masks"
     title: ClassVar[str] = "Masks"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     scope: ClassVar[Scope] = Scope.SUBTASK
     inputs: ClassVar[tuple[str, ...]] = ("proposals",)
     options_type: ClassVar[type] = MasksOptions
@@ -44,22 +50,31 @@ class MasksStage(Stage[MasksOptions, MasksResult]):
         edits: tuple[Edit, ...],
         context: StageContext,
     ) -> MasksResult:
-        """Segment the boxes. Raises DataError `no_backend` or Cancelled."""
+        """Segment the boxes, but those that a person painted.
+
+        Raises DataError `no_backend` or Cancelled.
+        """
         proposals = inputs.get(ProposalsResult)
         segmenter: Segmenter = load_backend("segmentation", options.backend)
         context.progress(0.0, "reading the keyframe")
         image = context.reader.frame(proposals.camera, proposals.keyframe)
+        height, width = image.shape[:2]
         boxes = tuple(c.box for c in proposals.candidates)
-        found = segmenter.segment(image, boxes, context.progress)
+        painted, problems = painted_masks(edits, boxes, height, width)
+        rest = [k for k in range(len(boxes)) if k not in painted]
+        found = segmenter.segment(image, tuple(boxes[k] for k in rest), context.progress)
+        masks = np.zeros((len(boxes), height, width), np.bool_)
+        masks[rest] = found.masks
+        for k, mask in painted.items():
+            masks[k] = mask
         lab = to_lab(image)
         colors = np.full((len(boxes), 3), np.nan, np.float32)
-        for k, mask in enumerate(found.masks):
+        for k, mask in enumerate(masks):
             if mask.any():
                 colors[k] = np.median(lab[mask], axis=0)
-        problems: tuple[Problem, ...] = ()
         if found.collapsed:
-            which = ", ".join(str(k) for k in found.collapsed)
-            problems = (
+            which = ", ".join(str(rest[k]) for k in found.collapsed)
+            problems += (
                 Problem(
                     "mask_fallback",
                     f"Segmentation found no shape in the box of candidate {which}; "
@@ -71,10 +86,75 @@ class MasksStage(Stage[MasksOptions, MasksResult]):
         context.progress(1.0, "masks done")
         return MasksResult(
             keyframe=proposals.keyframe,
-            height=image.shape[0],
-            width=image.shape[1],
-            packed=pack_masks(found.masks),
+            height=height,
+            width=width,
+            packed=pack_masks(masks),
             colors=colors,
             backend=segmenter.name,
             problems=problems,
         )
+
+
+def painted_masks(
+    edits: tuple[Edit, ...], boxes: tuple[Box, ...], height: int, width: int
+) -> tuple[dict[int, Bool], tuple[Problem, ...]]:
+    """Find the candidates that people painted.
+
+    Args:
+        edits: Edits in force; of several for one candidate the last counts.
+        boxes: Boxes of the candidates.
+        height: Of the picture, pixels.
+        width: Of the picture, pixels.
+
+    Returns:
+        Masks (height, width) bool by candidate, and a problem for each edit that does not apply.
+    """
+    painted: dict[int, Bool] = {}
+    problems: list[Problem] = []
+    for edit in edits:
+        if not isinstance(edit, PaintMask):
+            continue
+        if (edit.height, edit.width) != (height, width):
+            problems.append(
+                Problem(
+                    "edit_not_applicable",
+                    f"A mask was painted on a picture of {edit.width}x{edit.height} pixels, but "
+                    f"the keyframe has {width}x{height}; the segmentation counts. Paint again.",
+                )
+            )
+            continue
+        overlaps = [box_iou(box, edit.box) for box in boxes]
+        best = int(np.argmax(overlaps)) if overlaps else -1
+        if best < 0 or overlaps[best] < _SAME_BOX:
+            problems.append(
+                Problem(
+                    "edit_not_applicable",
+                    "A person painted the mask of a candidate that is not among the proposals any "
+                    "more. Draw its box or paint another candidate.",
+                )
+            )
+            continue
+        painted[best] = mask_of(edit.runs, height, width)
+    return painted, tuple(problems)
+
+
+def with_painted(
+    result: MasksResult, proposals: ProposalsResult, edits: tuple[Edit, ...]
+) -> MasksResult:
+    """Show what people painted before the stage has run again; colours stay as they are.
+
+    Args:
+        result: Masks, fresh or stale.
+        proposals: The candidates they belong to.
+        edits: Edits of the masks of this subtask in force.
+    """
+    boxes = tuple(c.box for c in proposals.candidates)
+    if len(boxes) != result.count:
+        return result
+    painted, _ = painted_masks(edits, boxes, result.height, result.width)
+    if not painted:
+        return result
+    packed = result.packed.copy()
+    for k, mask in painted.items():
+        packed[k] = pack_masks(mask[None])[0]
+    return replace(result, packed=packed)

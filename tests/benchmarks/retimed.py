@@ -7,7 +7,14 @@ from dataclasses import replace
 import numpy as np
 
 from pipeline.model.arrays import F32, I32, U8
-from pipeline.model.demonstration import DatasetInfo, DatasetSource, Demonstration, FrameReader
+from pipeline.model.demonstration import (
+    CACHE_BYTES,
+    DatasetInfo,
+    DatasetSource,
+    Demonstration,
+    FrameReader,
+)
+from pipeline.model.picture import Picture, PictureTimes
 
 FPS, LENGTH = 30.0, 600
 
@@ -36,8 +43,14 @@ class _Reader:
     def depth(self, camera: str, index: int) -> F32 | None:
         return self._reader.depth(camera, int(self._order[index]))
 
-    def prepare(self, camera: str, index: int) -> None:
-        self._reader.prepare(camera, int(self._order[index]))
+    def picture(self, camera: str, index: int) -> Picture:
+        return self._reader.picture(camera, int(self._order[index]))
+
+    def cached(self, camera: str, index: int) -> Picture | None:
+        return self._reader.cached(camera, int(self._order[index]))
+
+    def times(self, camera: str) -> PictureTimes | None:
+        return None  # The clip's own times are no longer those of its files.
 
     def close(self) -> None:
         self._reader.close()
@@ -68,6 +81,7 @@ class Retimed:
             action=real.action[order],
         )
 
-    def reader(self, demonstration: Demonstration) -> FrameReader:
+    def reader(self, demonstration: Demonstration, cache_bytes: int = CACHE_BYTES) -> FrameReader:
         episode = demonstration.ref.episode
-        return _Reader(self._source.reader(self._source.open(episode)), self._orders[episode])
+        reader = self._source.reader(self._source.open(episode), cache_bytes)
+        return _Reader(reader, self._orders[episode])

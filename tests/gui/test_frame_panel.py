@@ -20,7 +20,7 @@ CAMERAS = ("observation.images.top", "observation.images.wrist")
 def panel(qtbot: QtBot) -> FramePanel:
     widget = FramePanel()
     qtbot.addWidget(widget)
-    widget.resize(900, 600)
+    widget.resize(1200, 600)
     widget.show()
     qtbot.waitExposed(widget)
     return widget
@@ -39,11 +39,11 @@ def test_tabs_are_shown_for_more_than_one_camera(qtbot: QtBot, panel: FramePanel
     with qtbot.assertNotEmitted(panel.cameraChanged):
         panel.set_cameras(CAMERAS, CAMERAS[1])
     assert tabs.isVisible()
-    assert tabs.tabText(0) == "top"
+    assert [tabs.tabText(i) for i in range(3)] == ["All", "top", "wrist"]
     assert panel.camera == CAMERAS[1]
     assert panel.viewer.header.camera == "wrist"
     with qtbot.waitSignal(panel.cameraChanged) as changed:
-        qtbot.mouseClick(tabs, Qt.MouseButton.LeftButton, pos=tabs.tabRect(0).center())
+        qtbot.mouseClick(tabs, Qt.MouseButton.LeftButton, pos=tabs.tabRect(1).center())
     assert changed.args == [CAMERAS[0]]
     assert panel.viewer.header.camera == "top"
 
@@ -85,7 +85,7 @@ def test_draw_tool_follows_the_viewer(qtbot: QtBot, panel: FramePanel) -> None:
 def test_no_button_takes_the_focus_and_all_explain_themselves(panel: FramePanel) -> None:
     panel.set_keys({"masks": "M", "draw": "B"})
     buttons = [b for b in panel.findChildren(QToolButton) if b.isCheckable()]
-    assert len(buttons) == 9
+    assert len(buttons) == 12
     for each in buttons:
         assert each.focusPolicy() is Qt.FocusPolicy.NoFocus
         assert len(each.toolTip()) > 10
@@ -99,3 +99,39 @@ def test_strip_fits_a_narrow_panel(panel: FramePanel) -> None:
     assert panel.width() == 420
     assert button(panel, "Masks").width() < wide
     assert button(panel, "Draw box").geometry().right() < 420
+
+
+def test_only_isolates_and_shows_what_is_isolated(qtbot: QtBot, panel: FramePanel) -> None:
+    panel.set_visibility(OverlayVisibility(selected=False))
+    with qtbot.waitSignal(panel.visibilityChanged) as changed:
+        button(panel, "Only").click()
+    # What is isolated must be seen.
+    assert changed.args == [OverlayVisibility(others=False)]
+    assert panel.viewer.visibility == OverlayVisibility(others=False)
+    panel.set_visibility(OverlayVisibility())
+    assert not button(panel, "Only").isChecked()
+
+
+def test_one_tool_at_a_time(qtbot: QtBot, panel: FramePanel) -> None:
+    tools: list[str] = []
+    panel.toolChanged.connect(tools.append)
+    button(panel, "Paint").click()
+    button(panel, "Erase").click()
+    assert panel.viewer.tool == "erase"
+    assert not button(panel, "Paint").isChecked()
+    button(panel, "Erase").click()
+    assert tools == ["paint", "erase", "select"]
+    assert panel.viewer.tool == "select"
+    with qtbot.assertNotEmitted(panel.toolChanged):
+        panel.set_tool("paint")
+    assert button(panel, "Paint").isChecked()
+
+
+def test_a_reason_and_then_the_keys_again(panel: FramePanel) -> None:
+    panel.set_keys({"draw": "B", "paint": "P"})
+    panel.set_drawing_allowed("run the pipeline first")
+    assert button(panel, "Paint").toolTip() == "run the pipeline first"
+    assert not button(panel, "Erase").isEnabled()
+    panel.set_drawing_allowed("")
+    assert button(panel, "Paint").toolTip().endswith("(P)")
+    assert button(panel, "Draw box").toolTip().endswith("(B)")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
@@ -12,8 +14,9 @@ from pytestqt.qtbot import QtBot
 from pipeline.model.palette import TARGET, TRUTH, candidate_color
 from tests.gui.overlay_examples import BOXES, GREY, HEIGHT, KEYFRAME, WIDTH, overlays
 from viewers.frame_header import HEADER_HEIGHT
-from viewers.frame_viewer import FrameViewer, PixelProbe
-from viewers.overlays import OverlayVisibility, TruthBox
+from viewers.frame_viewer import FrameViewer
+from viewers.overlays import OverlayData, OverlayVisibility, TruthBox
+from viewers.pixel_probe import PixelProbe
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -344,7 +347,7 @@ def test_hover_tells_the_pixel(qtbot: QtBot, viewer: FrameViewer) -> None:
     viewer.set_image(image, KEYFRAME)
     with qtbot.waitSignal(viewer.pixelHovered) as hovered:
         qtbot.mouseMove(viewer, at(viewer, 35.5, 40.5))
-    assert hovered.args == [PixelProbe(35, 40, (1, 2, 3), (1, 0), False)]
+    assert hovered.args == [PixelProbe(35, 40, (1, 2, 3), (1, 0), False, (1, 0))]
     with qtbot.waitSignal(viewer.pixelHovered) as hovered:
         qtbot.mouseMove(viewer, at(viewer, 10.5, 110.5))
     assert hovered.args is not None
@@ -467,3 +470,168 @@ def test_setters_emit_nothing(viewer: FrameViewer) -> None:
     assert said == []
     with pytest.raises(ValueError, match="select"):
         viewer.set_tool("lasso")
+
+
+# Moving boxes.
+
+
+def test_the_edge_moves_the_selected_box(qtbot: QtBot, viewer: FrameViewer) -> None:
+    viewer.set_selected(2)
+    start = at(viewer, 107, 60)  # on the upper edge, between two handles
+    qtbot.mouseMove(viewer, start)
+    assert viewer.cursor().shape() is Qt.CursorShape.SizeAllCursor
+    with qtbot.waitSignal(viewer.boxChanged) as changed:
+        drag(qtbot, viewer, start, at(viewer, 97, 80))
+    assert changed.args == pytest.approx([2, 90, 80, 120, 120], abs=0.3)
+
+
+def test_a_moved_box_keeps_its_size_at_the_border(qtbot: QtBot, viewer: FrameViewer) -> None:
+    viewer.set_selected(2)
+    with qtbot.waitSignal(viewer.boxChanged) as changed:
+        drag(qtbot, viewer, at(viewer, 107, 60), at(viewer, 157, 20))
+    assert changed.args == pytest.approx([2, 130, 20, 160, 60], abs=0.3)
+
+
+def test_inside_the_box_only_ctrl_moves_it(qtbot: QtBot, viewer: FrameViewer) -> None:
+    viewer.set_selected(2)
+    with qtbot.assertNotEmitted(viewer.boxChanged):
+        drag(qtbot, viewer, at(viewer, 108, 75), at(viewer, 128, 75))
+    ctrl = Qt.KeyboardModifier.ControlModifier
+    with qtbot.waitSignal(viewer.boxChanged) as changed:
+        qtbot.mousePress(viewer, LEFT, ctrl, at(viewer, 108, 75))
+        qtbot.mouseMove(viewer, at(viewer, 118, 75))
+        qtbot.mouseRelease(viewer, LEFT, ctrl, at(viewer, 118, 75))
+    assert changed.args == pytest.approx([2, 110, 60, 140, 100], abs=0.3)
+
+
+def test_a_click_on_the_edge_selects_and_moves_nothing(qtbot: QtBot, viewer: FrameViewer) -> None:
+    viewer.set_selected(2)
+    with (
+        qtbot.assertNotEmitted(viewer.boxChanged),
+        qtbot.waitSignal(viewer.candidateClicked) as clicked,
+    ):
+        qtbot.mouseClick(viewer, LEFT, pos=at(viewer, 107, 60))
+    assert clicked.args == [2]
+
+
+def test_escape_puts_a_dragged_or_nudged_box_back(qtbot: QtBot, viewer: FrameViewer) -> None:
+    viewer.set_selected(2)
+    viewer.set_visibility(only("boxes"))
+    plain = picture(viewer)
+    with qtbot.assertNotEmitted(viewer.boxChanged):
+        qtbot.mousePress(viewer, LEFT, pos=at(viewer, 107, 60))
+        qtbot.mouseMove(viewer, at(viewer, 80, 30))
+        qtbot.keyClick(viewer, Qt.Key.Key_Escape)
+        qtbot.mouseRelease(viewer, LEFT, pos=at(viewer, 80, 30))
+        press_arrow(viewer, Qt.Key.Key_Left)
+        assert (picture(viewer) != plain).any()
+        qtbot.keyClick(viewer, Qt.Key.Key_Escape)
+        release_ctrl(viewer)
+    qtbot.mouseMove(viewer, QPoint(2, 2))
+    assert (picture(viewer)[HEADER_HEIGHT:] == plain[HEADER_HEIGHT:]).all()
+
+
+def press_arrow(
+    widget: FrameViewer,
+    key: Qt.Key,
+    modifiers: Qt.KeyboardModifier = Qt.KeyboardModifier.ControlModifier,
+) -> bool:
+    """Press an arrow with Ctrl held, as the window system does; True if the viewer takes it."""
+    override = QKeyEvent(QKeyEvent.Type.ShortcutOverride, key, modifiers)
+    override.ignore()
+    QApplication.sendEvent(widget, override)
+    QApplication.sendEvent(widget, QKeyEvent(QKeyEvent.Type.KeyPress, key, modifiers))
+    return override.isAccepted()
+
+
+def release_ctrl(widget: FrameViewer) -> None:
+    none = Qt.KeyboardModifier.NoModifier
+    QApplication.sendEvent(widget, QKeyEvent(QKeyEvent.Type.KeyRelease, Qt.Key.Key_Control, none))
+
+
+def test_ctrl_and_arrows_nudge_and_tell_once(viewer: FrameViewer) -> None:
+    told: list[tuple[float, ...]] = []
+    viewer.boxChanged.connect(lambda *args: told.append(args))
+    assert not press_arrow(viewer, Qt.Key.Key_Left)  # nothing is selected
+    viewer.set_selected(2)
+    far = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
+    assert press_arrow(viewer, Qt.Key.Key_Left)
+    assert press_arrow(viewer, Qt.Key.Key_Up, far)
+    assert told == []
+    release_ctrl(viewer)
+    assert told == [(2, 99, 50, 129, 90)]
+    assert not press_arrow(viewer, Qt.Key.Key_Left, Qt.KeyboardModifier.NoModifier)
+    show_frame(viewer, KEYFRAME + 1)
+    assert not press_arrow(viewer, Qt.Key.Key_Left)
+
+
+def test_a_changed_box_waits_for_new_results_only(qtbot: QtBot, viewer: FrameViewer) -> None:
+    viewer.set_selected(2)
+    viewer.set_visibility(only("boxes"))
+    data = overlays()
+    viewer.set_overlays(data)
+    drag(qtbot, viewer, at(viewer, 130, 100), at(viewer, 140, 110))
+    moved = count(patch(viewer, (139, 70, 141, 100), 2), candidate_color(2))
+    assert moved > 100
+    # The same proposals with other masks: the box has still not arrived.
+    viewer.set_overlays(OverlayData(data.proposals, scores=data.scores))
+    assert count(patch(viewer, (139, 70, 141, 100), 2), candidate_color(2)) == moved
+    viewer.settle()
+    assert count(patch(viewer, (139, 70, 141, 100), 2), candidate_color(2)) == 0
+
+
+# Isolation.
+
+
+def test_isolation_draws_only_the_selected(qtbot: QtBot, viewer: FrameViewer) -> None:
+    def seen() -> list[bool]:
+        pixels = picture(viewer)[HEADER_HEIGHT:]
+        return [count(pixels, candidate_color(k)) > 60 for k in range(3)]
+
+    parts = only("masks", "boxes", "tracks")
+    viewer.set_visibility(parts)
+    assert seen() == [True, True, True]
+    viewer.set_visibility(replace(parts, others=False))
+    assert seen() == [True, True, True]  # nothing is selected
+    assert "select a candidate" in viewer.header.hint
+    viewer.set_selected(0)
+    assert seen() == [True, False, False]
+    assert viewer.header.hint == "only #0 shown"
+    viewer.set_visibility(replace(parts, selected=False))
+    assert seen() == [False, True, True]
+    assert viewer.header.hint == "#0 hidden"
+    show_frame(viewer, 40)
+    viewer.set_visibility(replace(only("tracks"), others=False))
+    assert count(picture(viewer), candidate_color(2)) == 0
+    viewer.set_visibility(only("tracks"))
+    assert count(picture(viewer), candidate_color(2)) > 50
+
+
+def test_what_is_hidden_cannot_be_clicked(qtbot: QtBot, viewer: FrameViewer) -> None:
+    viewer.set_selected(0)
+    viewer.set_visibility(OverlayVisibility(others=False))
+    with qtbot.waitSignal(viewer.candidateClicked) as clicked:
+        qtbot.mouseClick(viewer, LEFT, pos=at(viewer, 35, 40))
+    assert clicked.args == [0]
+    # A miss keeps the isolated candidate.
+    with qtbot.assertNotEmitted(viewer.candidateClicked):
+        qtbot.mouseClick(viewer, LEFT, pos=at(viewer, 115, 80))
+
+
+def test_a_new_picture_under_a_resting_mouse_is_told(qtbot: QtBot, viewer: FrameViewer) -> None:
+    qtbot.mouseMove(viewer, at(viewer, 35.5, 40.5))
+    changed = GREY.copy()
+    changed[40, 35] = (9, 8, 7)
+    with qtbot.waitSignal(viewer.pixelHovered, timeout=2000) as hovered:
+        viewer.set_image(changed, KEYFRAME + 1)
+    assert hovered.args is not None
+    assert hovered.args[0].rgb == (9, 8, 7)
+
+
+def test_the_view_is_exported_as_it_is_seen(viewer: FrameViewer) -> None:
+    viewer.set_visibility(only("boxes"))
+    viewer.zoom_by(2)
+    seen = array_of(viewer.grab_view())
+    shown = picture(viewer)[HEADER_HEIGHT:]
+    assert seen.shape == shown.shape
+    assert (np.abs(seen - shown).max(axis=2) <= 2).mean() > 0.999

@@ -83,7 +83,7 @@ def test_tails_end_at_the_frame_and_skip_hidden_points() -> None:
     assert list(table.frames[rows]) == [20, 30]
     # Pixel centres lie half a pixel from the corners from which images are measured.
     assert table.points[2, rows, 0] == pytest.approx([115.5, 125.5])
-    head, seen = table.head(35, rows)
+    head, seen = table.head(35, rows, table.points)
     assert head[2, 0] == pytest.approx(130.5)
     assert list(seen) == [True, False, True]
     assert table.rows(80, 5) == slice(0, 0)

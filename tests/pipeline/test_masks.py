@@ -4,12 +4,19 @@ import time
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from pydantic import ValidationError
 
 from pipeline.backends.segmentation.grabcut import GrabCutSegmenter
-from pipeline.model.candidate import Proposal, ProposalsResult
+from pipeline.engine.keys import result_key
+from pipeline.model.candidate import Box, Proposal, ProposalsResult
 from pipeline.model.colors import name_color
+from pipeline.model.edits import EDIT, PaintMask, in_force
+from pipeline.model.mask_runs import mask_of, runs_of
 from pipeline.model.problem import Cancelled
-from pipeline.stages.masks import MasksStage
+from pipeline.stages.masks import MasksStage, with_painted
 from tests.pipeline.rendered_scene import HEIGHT, KEY, WIDTH, Scene, run
 
 STAGE = MasksStage()
@@ -61,3 +68,101 @@ def test_25_boxes_take_less_than_3_seconds() -> None:
 def test_it_can_be_cancelled() -> None:
     with pytest.raises(Cancelled):
         run(Scene(), STAGE, proposals((50, 50, 90, 70), (10, 10, 50, 50)), cancel_after=2)
+
+
+def disc(cx: float, cy: float, radius: float) -> np.ndarray:
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    return np.asarray((x - cx) ** 2 + (y - cy) ** 2 <= radius**2)
+
+
+def paint(box: Box, mask: np.ndarray, candidate: int = 0) -> PaintMask:
+    height, width = mask.shape
+    return PaintMask(
+        subtask=0, box=box, candidate=candidate, height=height, width=width, runs=runs_of(mask)
+    )
+
+
+@given(arrays(np.bool_, st.tuples(st.integers(1, 12), st.integers(1, 12))))
+def test_runs_keep_every_mask(mask: np.ndarray) -> None:
+    runs = runs_of(mask)
+    assert sum(runs) == mask.size
+    assert (mask_of(runs, *mask.shape) == mask).all()
+
+
+def test_runs_are_those_of_coco() -> None:
+    # Column by column, unset first: the example of COCO's maskApi.
+    assert runs_of(np.array([[0, 0, 1], [1, 1, 1]], bool)) == (1, 1, 1, 3)
+    assert runs_of(np.array([[1, 0]], bool)) == (0, 1, 1)
+    with pytest.raises(ValueError, match="expected 4 pixels"):
+        mask_of((1, 2), 2, 2)
+
+
+def test_a_painted_mask_replaces_the_segmented_one_and_its_color() -> None:
+    scene, green = Scene(), disc(280, 60, 10)
+    boxes = (scene.object_box(12), (260.0, 40.0, 300.0, 80.0))
+    before = run(scene, STAGE, proposals(*boxes))
+    # The person says that candidate 0 is the green disc; its box may have moved a little.
+    x0, y0, x1, y1 = boxes[0]
+    result = run(scene, STAGE, proposals(*boxes), edits=(paint((x0 + 2, y0, x1, y1), green),))
+    assert (result.masks[0] == green).all()
+    assert name_color(result.colors[0])[0] == "green"
+    assert (result.masks[1] == before.masks[1]).all()
+    assert result.problems == ()
+    shown = with_painted(before, proposals(*boxes)["proposals"], (paint(boxes[0], green),))
+    assert (shown.masks == result.masks).all()
+    assert with_painted(before, proposals(*boxes)["proposals"], ()) is before
+
+
+def test_everything_erased_leaves_an_empty_mask_without_color() -> None:
+    box = (50.0, 50.0, 90.0, 70.0)
+    nothing = np.zeros((HEIGHT, WIDTH), bool)
+    result = run(Scene(black=True), STAGE, proposals(box), edits=(paint(box, nothing),))
+    assert not result.masks.any()
+    assert np.isnan(result.colors).all()
+    assert result.problems == ()  # no segmentation, no fallback
+
+
+@pytest.mark.parametrize(
+    ("edit", "words"),
+    [
+        (paint((50, 50, 90, 70), np.zeros((10, 20), bool)), "20x10"),
+        (paint((200, 200, 230, 220), np.zeros((HEIGHT, WIDTH), bool)), "not among the proposals"),
+    ],
+)
+def test_a_painted_mask_that_does_not_apply_says_so(edit: PaintMask, words: str) -> None:
+    result = run(Scene(), STAGE, proposals(Scene().object_box(12)), edits=(edit,))
+    assert [p.code for p in result.problems] == ["edit_not_applicable"]
+    assert words in result.problems[0].message
+    assert result.masks.any()
+
+
+def test_edits_supersede_by_box_and_enter_the_key() -> None:
+    box, mask = (50.0, 50.0, 90.0, 70.0), disc(60, 60, 5)
+    first, second, other = paint(box, mask), paint(box, ~mask), paint((0, 0, 9, 9), mask)
+    assert in_force((first, other, second)) == (other, second)
+    assert EDIT.validate_json(first.model_dump_json()) == first
+    assert first.title == "paint mask of candidate #0"
+    demonstration = Scene().demonstration
+    keys = {
+        result_key(STAGE, demonstration, 0, STAGE.options_type(), edits, {})
+        for edits in ((), (first,), (second,))
+    }
+    assert len(keys) == 3
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"height": 0},
+        {"height": 16_384, "width": 16_384, "runs": (1 << 28,)},
+        {"runs": (5, -5)},
+        {"runs": (3,)},
+        {"runs": (0,) * ((1 << 18) + 1)},
+        {"candidate": -1},
+    ],
+)
+def test_masks_from_strangers_are_bounded(change: dict[str, object]) -> None:
+    good = {"subtask": 0, "box": (0, 0, 2, 2), "candidate": 0, "height": 2, "width": 2}
+    assert PaintMask.model_validate({**good, "runs": (2, 2)}).runs == (2, 2)
+    with pytest.raises(ValidationError):
+        PaintMask.model_validate({**good, "runs": (2, 2), **change})
