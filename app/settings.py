@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 APP = "demoscope"
 PICTURE_BYTES = 512 << 20
-"""Decoded pictures kept by the window unless set otherwise: 20 s of two cameras at 640x480."""
+"""Decoded pictures kept by the window unless set otherwise: 35 s of one camera at 640x480."""
 PICTURE_VARIABLE = "DEMOSCOPE_PICTURE_MIB"
 """Environment variable with the memory for decoded pictures, MiB."""
 _PICTURE_SETTING = "picture_mib"

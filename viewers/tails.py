@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -36,8 +37,8 @@ class TailTable:
         points: (N, F, 2) float32, image coordinates of pixel corners; 0 where not visible.
         visible: (N, F) bool, visible and finite.
         candidate: (N,) int32, ascending.
-        low: (F, G, 2) float32, least x and y of a group's visible points, inf without any.
-        high: (F, G, 2) float32, greatest, -inf without any.
+        extents: (F, G, 4) float32, least x, y, -x and -y of a group's visible points, inf without
+            any: the corners of its box, the second with its sign turned.
         groups: Candidate, first and last + 1 of its points, by candidate.
         inks: Colour of each group for OpenCV.
         unbroken: True if every point is visible in every frame.
@@ -49,8 +50,7 @@ class TailTable:
     points: F32
     visible: Bool
     candidate: I32
-    low: F32
-    high: F32
+    extents: F32
     groups: tuple[tuple[int, int, int], ...]
     inks: tuple[tuple[int, int, int, int], ...]
     unbroken: bool
@@ -75,8 +75,7 @@ class TailTable:
             np.ascontiguousarray(moved, np.float32),
             np.ascontiguousarray(visible),
             candidate,
-            _reduced(np.minimum, np.where(shown, moved, np.inf), starts),
-            _reduced(np.maximum, np.where(shown, moved, -np.inf), starts),
+            _extents(np.where(shown, np.concatenate([moved, -moved], axis=2), np.inf), starts),
             tuple(
                 (int(candidate[start]), start, end) for start, end in zip(starts, ends, strict=True)
             ),
@@ -91,7 +90,7 @@ class TailTable:
 
     def rows(self, frame: int, length: int) -> slice:
         """Tracked frames of the tails that end at `frame`; empty outside the tracked clip."""
-        after = int(np.searchsorted(self.frames, frame, side="right"))
+        after = bisect_right(self.frames, frame)  # faster than searchsorted for one number
         if after == 0:
             return slice(0, int(len(self.frames) > 0 and self.frames[0] - frame <= self.step))
         if frame - self.frames[after - 1] > self.step:
@@ -124,13 +123,14 @@ class TailTable:
         """Device pixels that the tails of `rows` need: apart from each other, few and small."""
         # One row more: an interpolated head lies between the last row and the next.
         reach = slice(rows.start, rows.stop + 1 if rows.stop else 0)
-        low = self.low[reach].min(axis=0, initial=np.inf)
-        high = self.high[reach].max(axis=0, initial=-np.inf)
-        # As `DeviceView.visible`, for all groups at once.
+        least = self.extents[reach].min(axis=0, initial=np.inf)
+        # As `DeviceView.visible`, for all groups and both corners at once.
         margin = math.ceil(_REACH * view.ratio) + 2
-        corner = np.array([view.dx, view.dy], np.float32)
-        first = np.maximum(np.floor(low * view.scale + corner) - margin, view.clip[:2])
-        last = np.minimum(np.ceil(high * view.scale + corner) + margin, view.clip[2:])
+        corner = np.array([view.dx, view.dy, -view.dx, -view.dy], np.float32)
+        x0, y0, x1, y1 = view.clip
+        found = np.floor(least * view.scale + corner) - margin
+        np.maximum(found, (x0, y0, -x1, -y1), out=found)
+        first, last = found[:, :2], -found[:, 2:]
         seen = (last > first).all(axis=1)
         if hidden:
             seen &= [candidate not in hidden for candidate, _, _ in self.groups]
@@ -306,12 +306,12 @@ def _touch(a: Span, b: Span) -> bool:
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
-def _reduced(least_or_greatest: np.ufunc, points: F64, starts: list[int]) -> F32:
-    """Extremes (F, G, 2) float32 of the groups of points (N, F, 2) that begin at `starts`."""
+def _extents(points: F64, starts: list[int]) -> F32:
+    """Least values (F, G, 4) float32 of the groups of points (N, F, 4) that begin at `starts`."""
     if not starts:
-        return np.zeros((points.shape[1], 0, 2), np.float32)
-    extremes = least_or_greatest.reduceat(points, starts, axis=0)
-    return np.ascontiguousarray(extremes.transpose(1, 0, 2), np.float32)
+        return np.zeros((points.shape[1], 0, 4), np.float32)
+    least = np.minimum.reduceat(points, starts, axis=0)
+    return np.ascontiguousarray(least.transpose(1, 0, 2), np.float32)
 
 
 def _channels(pixels: U32) -> U8:

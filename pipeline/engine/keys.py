@@ -38,7 +38,10 @@ def result_key(
         "stage": stage.name,
         "version": stage.version,
         "data": demonstration.fingerprint,
-        "channels": [dataclasses.astuple(g)[:5] for g in demonstration.grippers],
+        "channels": [
+            (g.arm, g.signal, g.indices, g.names, g.closed_is, g.combine, g.percentiles)
+            for g in demonstration.grippers
+        ],
         "subtask": subtask,
         "options": dataclasses.asdict(options),
         "identity": stage.identity(options),

@@ -40,7 +40,8 @@ class GripperChannels:
         indices: Columns that together give the opening (several for a hand).
         names: Their names, same length.
         closed_is: Which end is closed.
-        origin: `guessed`, `format` (the dataset's format defines it) or `user`.
+        origin: `guessed`, `preset` (a preset of a known robot), `format` (the dataset's format
+            defines it) or `user`.
         reason: Why this was guessed, one sentence.
         combine: How several columns become one.
         percentiles: Percentiles (low, high) taken as closed and open ends, 0..100; None leaves
@@ -56,6 +57,38 @@ class GripperChannels:
     reason: str = ""
     combine: Combine = Combine.MEAN
     percentiles: tuple[float, float] | None = None
+
+
+class MotionKind(StrEnum):
+    """What the channels that tell a moving arm from a resting one measure."""
+
+    JOINT = "joint"
+    END_EFFECTOR = "end_effector"
+
+
+@dataclass(frozen=True, slots=True)
+class MotionChannels:
+    """Which channels say how fast one arm moves: the cue by which the robot is found.
+
+    All of them have one unit (rad, degrees, metres): their rates are added as one norm.
+
+    Attributes:
+        arm: As in `GripperChannels`.
+        signal: `state` or `action`, the array the indices point into.
+        indices: Columns; empty if nothing tells.
+        names: Their names, same length.
+        kind: What they measure.
+        origin: `guessed` or `user`.
+        reason: Why these, one phrase.
+    """
+
+    arm: str
+    signal: str
+    indices: tuple[int, ...]
+    names: tuple[str, ...]
+    kind: MotionKind
+    origin: str = "guessed"
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

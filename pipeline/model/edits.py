@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from pipeline.model.candidate import Box
 from pipeline.model.caption import Verdict
+from pipeline.model.demonstration import Combine, MotionKind
 
 _LATE = ConfigDict(defer_build=True)
 """Validators are made on first use, not while the window starts."""
@@ -24,6 +25,8 @@ MAX_PICTURE_PIXELS = 1 << 26
 """Most pixels of such a picture: 8192 x 8192."""
 MAX_MASK_RUNS = 1 << 18
 """Most runs of a painted mask; a wild brush leaves some thousands."""
+
+Percentile = Annotated[float, Field(ge=0.0, le=100.0)]
 
 
 class _Edit(BaseModel):
@@ -43,14 +46,35 @@ class _Edit(BaseModel):
 
 
 class SetChannels(_Edit):
-    """Choose the gripper channels of one arm (for the whole dataset)."""
+    """Choose the gripper channels of one arm (for the whole dataset), or say it has no gripper.
+
+    Attributes:
+        arm: `left`, `right`, `arm` or a name given by a person.
+        signal: The array the indices point into.
+        indices: Columns, at least one unless removed.
+        closed_is: Which end is closed.
+        combine: How several columns become one opening.
+        percentiles: Percentiles (low, high) taken as the ends, None: those of the stage's options.
+        removed: True if the dataset has no such arm after all.
+    """
 
     kind: Literal["set_channels"] = "set_channels"
     stage: ClassVar[str] = "phases"
-    arm: str
+    arm: str = Field(min_length=1, max_length=40)
     signal: Literal["state", "action"]
-    indices: tuple[int, ...] = Field(min_length=1)
+    indices: tuple[int, ...]
     closed_is: Literal["low", "high"]
+    combine: Combine = Combine.MEAN
+    percentiles: tuple[Percentile, Percentile] | None = None
+    removed: bool = False
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if not self.indices and not self.removed:
+            raise ValueError(f"no channel for the gripper of {self.arm}")
+        if self.percentiles is not None and self.percentiles[0] >= self.percentiles[1]:
+            raise ValueError(f"percentiles {self.percentiles} do not rise")
+        return self
 
     @property
     def slot(self) -> str:
@@ -58,7 +82,33 @@ class SetChannels(_Edit):
 
     @property
     def title(self) -> str:
-        return f"gripper channels of {self.arm}"
+        return f"{'remove ' if self.removed else ''}gripper channels of {self.arm}"
+
+
+class SetMotion(_Edit):
+    """Choose the channels by whose rate an arm counts as moving (for the whole dataset).
+
+    Attributes:
+        arm: As in `SetChannels`.
+        signal: The array the indices point into.
+        indices: Columns.
+        motion: What they measure.
+    """
+
+    kind: Literal["set_motion"] = "set_motion"
+    stage: ClassVar[str] = "robot"
+    arm: str = Field(min_length=1, max_length=40)
+    signal: Literal["state", "action"]
+    indices: tuple[int, ...] = Field(min_length=1)
+    motion: MotionKind = MotionKind.JOINT
+
+    @property
+    def slot(self) -> str:
+        return f"robot/motion/{self.arm}"
+
+    @property
+    def title(self) -> str:
+        return f"motion channels of {self.arm}"
 
 
 class MoveBoundary(_Edit):
@@ -203,6 +253,7 @@ class JudgeCaption(_Edit):
 
 Edit = Annotated[
     SetChannels
+    | SetMotion
     | MoveBoundary
     | Rename
     | AddBox
@@ -226,5 +277,8 @@ def in_force(edits: tuple[Edit, ...]) -> tuple[Edit, ...]:
 
 
 def edits_of(edits: tuple[Edit, ...], stage: str, subtask: int) -> tuple[Edit, ...]:
-    """Select the edits that enter one stage of one subtask (or of the episode)."""
-    return tuple(e for e in edits if e.stage == stage and e.subtask == subtask)
+    """Select the edits that enter one stage of one subtask (or of the episode).
+
+    Edits that concern the whole episode enter the stages of all its subtasks.
+    """
+    return tuple(e for e in edits if e.stage == stage and e.subtask in (subtask, EPISODE_SCOPE))

@@ -5,17 +5,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from pydantic import ValidationError
 
 from pipeline.model.caption import Verdict
-from pipeline.model.edits import EDIT, Edit, JudgeCaption, SetChannels
+from pipeline.model.edits import EDIT, Edit, JudgeCaption, SetChannels, SetMotion
 
 logger = logging.getLogger(__name__)
 
 DATASET_WIDE = -1
-"""`episode` of edits that concern every episode of the dataset (SetChannels)."""
+"""`episode` of edits that concern every episode of the dataset (SetChannels, SetMotion)."""
 
 EventKind = Literal["edit", "undo", "redo"]
 
@@ -55,11 +56,19 @@ class Event:
         """The edit; None for undo and redo, and for kinds that this version does not know."""
         if self.kind != "edit":
             return None
-        try:
-            return EDIT.validate_json(self.payload)
-        except ValidationError:
+        edit = _edit_of(self.payload)
+        if edit is None:
             logger.warning("review event %s is of a kind this version does not know", self.uuid)
-            return None
+        return edit
+
+
+@lru_cache(maxsize=256)
+def _edit_of(payload: str) -> Edit | None:
+    """Read an edit; kept, since the history is read again on every change and masks are long."""
+    try:
+        return EDIT.validate_json(payload)
+    except ValidationError:
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +110,8 @@ def replay(events: Iterable[Event]) -> Timeline:
 
 
 def episode_of(edit: Edit, episode: int) -> int:
-    """The episode under which an edit is stored: gripper channels hold for the whole dataset."""
-    return DATASET_WIDE if isinstance(edit, SetChannels) else episode
+    """The episode under which an edit is stored: channels hold for the whole dataset."""
+    return DATASET_WIDE if isinstance(edit, SetChannels | SetMotion) else episode
 
 
 @dataclass(frozen=True, slots=True)

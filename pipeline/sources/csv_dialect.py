@@ -109,15 +109,18 @@ def read_table(path: Path, dialect: Dialect) -> tuple[Any, int]:
         return "skip"
 
     try:
+        data = path.read_bytes()
+        if dialect.encoding not in ("utf-8", "utf-8-sig"):
+            # Arrow would decode by calling back into Python, and hangs if a line is broken, too.
+            data = data.decode(dialect.encoding, errors="replace").encode()
         table = pc.read_csv(
-            path,
+            pa.BufferReader(data),
             read_options=pc.ReadOptions(
                 use_threads=False,
                 # One block: types are inferred from the first, and 0 may be followed by 0.5.
-                block_size=path.stat().st_size + 1,
+                block_size=len(data) + 1,
                 skip_rows=dialect.skip,
                 column_names=list(dialect.names),
-                encoding=dialect.encoding.removesuffix("-sig"),
             ),
             parse_options=pc.ParseOptions(
                 delimiter=dialect.separator, invalid_row_handler=leave_out

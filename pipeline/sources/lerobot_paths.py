@@ -41,20 +41,29 @@ class FileState(IntEnum):
 
 
 class Folders:
-    """Names and sizes of files by folder, each folder read once: 100,000 presence checks must not
-    cost 100,000 questions to the disk.
+    """Names of files by folder, each folder read once: 100,000 presence checks must not cost
+    100,000 questions to the disk.
     """
 
     def __init__(self) -> None:
-        self._known: dict[str, dict[str, int]] = {}
+        self._known: dict[str, dict[str, bool]] = {}
 
-    def files(self, folder: str) -> dict[str, int]:
-        """Size of each file of a folder by its name; empty if there is no such folder."""
+    def files(self, folder: str) -> dict[str, bool]:
+        """Files of a folder by name: True if one is as small as a Git-LFS pointer.
+
+        Of more than 64 files every sixteenth is measured, and all only if one of these is small:
+        sizes take most of the time (our choice; opening a pointer that was overlooked says so).
+        """
         known = self._known.get(folder)
         if known is None:
             try:
                 with os.scandir(folder) as entries:
-                    known = {e.name: e.stat().st_size for e in entries if e.is_file()}
+                    files = [e for e in entries if e.is_file()]
+                few = files[::16] if len(files) > 64 else files
+                if any(e.stat().st_size <= _POINTER_BYTES for e in few):
+                    known = {e.name: e.stat().st_size <= _POINTER_BYTES for e in files}
+                else:
+                    known = dict.fromkeys((e.name for e in files), False)
             except OSError:
                 known = {}
             self._known[folder] = known
@@ -333,10 +342,10 @@ class FileGroup:
     def _one(self, template: PathTemplate, chunk: int, file: int) -> FileState:
         folder = template.folder(chunk, file, 0)
         name = template.name(chunk, file, 0)
-        size = self._folders.files(folder).get(name)
-        if size is None:
+        small = self._folders.files(folder).get(name)
+        if small is None:
             return FileState.MISSING
-        pointer = size <= _POINTER_BYTES and is_lfs_pointer(Path(folder, name))
+        pointer = small and is_lfs_pointer(Path(folder, name))
         return FileState.POINTER if pointer else FileState.THERE
 
     def _in_folder(
@@ -350,17 +359,17 @@ class FileGroup:
         """Mark the episodes of one folder by the names in it."""
         folder = template.folder(chunk, 0, 0)
         episodes, sizes = [], []
-        for name, size in self._folders.files(folder).items():
+        for name, is_small in self._folders.files(folder).items():
             match = pattern.fullmatch(name)
             if match and len(match[1]) < 18:
                 episode = int(match[1])
                 if template.name(chunk, 0, episode) == name:
                     episodes.append(episode)
-                    sizes.append(size)
+                    sizes.append(is_small)
         if not episodes:
             return
         here = np.array(episodes, np.int64)
-        small = np.flatnonzero(np.array(sizes) <= _POINTER_BYTES)
+        small = np.flatnonzero(np.array(sizes))
         kinds = np.full(len(here), FileState.THERE, np.int8)
         kinds[small] = self._pointers([template.path(chunk, 0, int(here[i])) for i in small])
         known = self._episodes.index[rows]

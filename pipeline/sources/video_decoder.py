@@ -10,7 +10,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pipeline.sources.video_file import VideoFile, open_codec, open_video
+from pipeline.sources.video_file import VideoFile, open_video
 from pipeline.sources.video_index import VideoIndex
 from pipeline.sources.video_picture import Turn, VideoPicture, bytes_held, turn_of
 
@@ -86,7 +86,6 @@ class VideoDecoder:
         """
         self._path, self._index = path, index
         self._keep, self._smeared = keep, smeared
-        self._codec = open_codec(path)
         self._video: VideoFile = open_video(path)
         self._size = (0, 0)
         self._upright, self._held = Turn.NONE, 0  # Of pictures of that size.
@@ -167,8 +166,6 @@ class VideoDecoder:
         import av
 
         packets = self._video.container.demux(self._video.stream)
-        if self._codec.is_open:
-            self._codec.flush_buffers()
         try:
             for packet in islice(packets, most):
                 pts = packet.pts if packet.pts is not None else packet.dts
@@ -223,7 +220,7 @@ class VideoDecoder:
         if packet is not None and packet.is_corrupt:
             self._damaged(pts, self._fed)
         try:
-            frames = self._codec.decode(packet)
+            frames = self._video.stream.codec_context.decode(packet)
         except (av.FFmpegError, OSError, ValueError) as error:
             log.debug("%s: decoding: %s", self._path, error)
             self._damaged(pts, self._fed)

@@ -248,5 +248,6 @@ def _demuxed(path: Path, packets: Iterable[Any], last: float, breaks: list[str])
             dts = packet.dts if packet.dts is not None else pts
             yield pts, dts, packet.is_keyframe, packet.is_discard
     except (av.FFmpegError, OverflowError) as error:
-        breaks.append(f"reading stopped: {str(error).split(': ')[0]}")
+        reason = getattr(error, "strerror", None) or error
+        breaks.append(f"reading stopped: {reason}")
         log.warning("%s: reading packets stopped: %s", path, error)

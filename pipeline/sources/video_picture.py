@@ -12,6 +12,7 @@ import numpy as np
 
 from pipeline.model.arrays import U8, Array
 from pipeline.model.picture import ArrayPicture
+from pipeline.model.problem import DataError
 
 if TYPE_CHECKING:
     import av
@@ -70,8 +71,16 @@ _MATRICES = {
 
 def turn_of(frame: av.VideoFrame) -> Turn:
     """Read a frame's display matrix; angles between quarter turns are not followed."""
-    side: Any = frame.side_data
-    data = side.get("DISPLAYMATRIX")
+    import av
+    from av.video.reformatter import VideoReformatter
+
+    # Asking a frame for its side data makes it part of a cycle: it would keep all memory of its
+    # decoder until Python looks for cycles. So a tiny copy is asked.
+    try:
+        small: Any = VideoReformatter().reformat(frame, width=16, height=16, format="gray")
+    except av.FFmpegError:  # Colours that cannot be converted: `rgb` will say so.
+        return Turn.NONE
+    data = small.side_data.get("DISPLAYMATRIX")
     if data is None:
         return Turn.NONE
     a, b, _, c, d, *_ = struct.unpack_from("=9i", bytes(data))
@@ -132,7 +141,7 @@ class VideoPicture:
         return (height, width) if self.turn.swaps else (width, height)
 
     def rgb(self) -> U8:
-        """Convert."""
+        """Convert. Raises DataError for colours that libswscale does not know."""
         return self.turn.apply(self._convert(_own().rgb, "rgb24", 3))
 
     def bgrx(self) -> U8:
@@ -142,8 +151,16 @@ class VideoPicture:
         return self.turn.apply(self._convert(_own().bgrx, "bgra", 4))
 
     def _convert(self, converter: VideoReformatter, form: str, channels: int) -> U8:
-        # One thread: handing out and joining takes longer than 640 x 480 pixels.
-        shown = converter.reformat(self.decoded, format=form, threads=1)
+        import av
+
+        try:
+            # One thread: handing out and joining takes longer than 640 x 480 pixels.
+            shown = converter.reformat(self.decoded, format=form, threads=1)
+        except av.FFmpegError as error:
+            raise DataError(
+                "frame_not_decoded",
+                f"colours of {self.decoded.format.name} cannot be shown ({error})",
+            ) from error
         plane, width, height = shown.planes[0], shown.width, shown.height
         # A view: the frame was made for this call, the array keeps it alive.
         flat: U8 = np.frombuffer(memoryview(plane), np.uint8)

@@ -6,12 +6,13 @@ one trace, how outliers are kept out of the range and when a gripper counts as i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from pipeline.model.arrays import F32, F64, Bool
-from pipeline.model.demonstration import ClosedIs
+from pipeline.model.demonstration import ClosedIs, Combine
 
 _CONVENTIONS: tuple[tuple[float, float], ...] = (
     (0.0, 0.12),  # finger width in metres
@@ -25,6 +26,11 @@ _CONVENTIONS: tuple[tuple[float, float], ...] = (
 )
 _WEAK_CHANNEL = 0.1
 _TINY = 1e-9
+_COMBINE: dict[Combine, Callable[[F64], F64]] = {
+    Combine.MEAN: lambda scaled: scaled.mean(axis=1, keepdims=True),
+    Combine.MIN: lambda scaled: scaled.min(axis=1, keepdims=True),
+    Combine.MAX: lambda scaled: scaled.max(axis=1, keepdims=True),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,19 +120,24 @@ def plausible_range(low: float, high: float) -> float:
 
 
 def opening_signal(
-    values: F32, closed_is: ClosedIs, low_percentile: float, high_percentile: float
+    values: F32,
+    closed_is: ClosedIs,
+    low_percentile: float,
+    high_percentile: float,
+    combine: Combine = Combine.MEAN,
 ) -> OpeningSignal:
     """Combine channels and normalise them per trajectory.
 
-    Each channel is scaled by its own robust range and turned so that 1 is open; the mean of the
-    channels is scaled once more. Channels that move less than a tenth as much as the strongest
-    one (a thumb that rests) carry noise only and are left out.
+    Each channel is scaled by its own robust range and turned so that 1 is open; their mean (or the
+    most closed or most open of them) is scaled once more. Channels that move less than a tenth as
+    much as the strongest one (a thumb that rests) carry noise only and are left out.
 
     Args:
         values: (T, C) float32, at least one frame and channel, NaN where unknown.
         closed_is: Which end of the channels is closed.
         low_percentile: Percentile of the robust minimum, 0..100.
         high_percentile: Percentile of the robust maximum, 0..100.
+        combine: How the scaled channels become one: MIN takes the most closed, MAX the most open.
     """
     filled, gaps = fill_gaps(values.astype(np.float64))
     low, high = robust_range(filled, low_percentile, high_percentile)
@@ -146,7 +157,7 @@ def opening_signal(
     scaled = (filled - low) / width
     if closed_is is ClosedIs.HIGH:
         scaled = 1.0 - scaled
-    combined = scaled.mean(axis=1, keepdims=True)
+    combined = _COMBINE[combine](scaled)
     start, end = (float(e[0]) for e in robust_range(combined, low_percentile, high_percentile))
     if end - start < _TINY:  # channels that cancel each other
         return OpeningSignal(np.ones(len(values), np.float32), start, end, 0.0, missing)

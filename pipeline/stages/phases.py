@@ -73,6 +73,9 @@ def channels_in_force(
     for edit in edits:
         if not isinstance(edit, SetChannels):
             continue
+        if edit.removed:
+            entries.pop(edit.arm, None)
+            continue
         names = demonstration.state_names if edit.signal == "state" else demonstration.action_names
         if not all(0 <= i < len(names) for i in edit.indices):
             problems.append(
@@ -90,6 +93,8 @@ def channels_in_force(
             closed_is=ClosedIs(edit.closed_is),
             origin="user",
             reason="set by a person",
+            combine=edit.combine,
+            percentiles=edit.percentiles,
         )
     usable = []
     for entry in entries.values():
@@ -111,12 +116,9 @@ def detect_arm(
     """
     arm = channels.arm
     table = demonstration.state if channels.signal == "state" else demonstration.action
-    signal = opening_signal(
-        table[:, list(channels.indices)],
-        channels.closed_is,
-        options.low_percentile,
-        options.high_percentile,
-    )
+    low, high = channels.percentiles or (options.low_percentile, options.high_percentile)
+    chosen = table[:, list(channels.indices)]
+    signal = opening_signal(chosen, channels.closed_is, low, high, channels.combine)
     close_below = options.closure_threshold - options.hysteresis_offset
     open_above = options.closure_threshold + options.hysteresis_offset
     if signal.missing:

@@ -17,6 +17,13 @@ from pipeline.model.geometry import LiftingResult, RobotResult
 from pipeline.model.options import option
 from pipeline.model.phases import PhaseName
 from pipeline.model.subtask import Subtask, SubtasksResult
+from pipeline.stages.motion_channels import (
+    finger_columns,
+    motion_in_force,
+    of_arm,
+    other_arms,
+)
+from pipeline.stages.phase_signal import fill_gaps
 from pipeline.stages.stage import Scope, Stage, StageContext, StageInputs
 
 ArrayT = TypeVar("ArrayT", bound=Array)
@@ -41,7 +48,7 @@ class RobotStage(Stage[RobotOptions, RobotResult]):
 
     name: ClassVar[str] = "robot"
     title: ClassVar[str] = "Robot"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     scope: ClassVar[Scope] = Scope.SUBTASK
     inputs: ClassVar[tuple[str, ...]] = ("subtasks", "proposals", "tracks", "lifting")
     options_type: ClassVar[type] = RobotOptions
@@ -68,7 +75,7 @@ class RobotStage(Stage[RobotOptions, RobotResult]):
         subtasks = inputs.get(SubtasksResult).subtasks
         lead = lead_frames(subtasks, inputs.subtask, tracks.frames, demonstration.fps)
         frames = np.concatenate([lead, tracks.frames]).astype(np.int32)
-        own, rival, grip = joint_speeds(demonstration, subtask.arm, frames)
+        own, rival, grip = joint_speeds(demonstration, subtask.arm, frames, edits)
         approach, interaction = _periods(subtask, frames)
         region = finder.find(
             RobotRequest(
@@ -126,43 +133,45 @@ def gripper_reference(region: RobotRegion) -> tuple[F32, I32]:
     return reference, chosen
 
 
-def joint_speeds(demonstration: Demonstration, arm: str, frames: I32) -> tuple[F32, F32, F32]:
+def joint_speeds(
+    demonstration: Demonstration, arm: str, frames: I32, edits: tuple[Edit, ...] = ()
+) -> tuple[F32, F32, F32]:
     """Speeds of the active arm, of the other arms and of the active gripper between frames.
 
-    Channels belong to an arm by `left` or `right` in their names; without such names all do.
-    Each is divided by its own 95th percentile over the episode, so 1 is fast.
+    Which channels say so is chosen by `motion_channels`, or by a person. Speeds are divided by the
+    95th percentile of all arms' common speed over the episode, so 1 is fast.
 
     Returns:
         Three (F,) float32; all empty if there is no usable channel.
     """
-    values, names = demonstration.state, demonstration.state_names
-    if values.shape[1] == 0:
-        values, names = demonstration.action, demonstration.action_names
-    usable = [i for i in range(values.shape[1]) if np.isfinite(values[:, i]).all()]
-    fingers = {i for g in demonstration.grippers if g.signal == "state" for i in g.indices} | {
-        i for i, n in enumerate(names) if "gripper" in n.lower() or "hand" in n.lower()
-    }
-    side = arm.lower() if arm.lower() in ("left", "right") else ""
-    rival = {"left": "right", "right": "left"}.get(side, "")
-    named = [i for i in usable if "left" in names[i].lower() or "right" in names[i].lower()]
-    if side and named:
-        own = [i for i in named if side in names[i].lower()]
-        others = [i for i in named if rival in names[i].lower() and i not in own]
-    else:
-        own, others = usable, []
-    joints = [i for i in own if i not in fingers] or own
+    own = motion_in_force(demonstration, arm, edits)
     empty = np.zeros(0, np.float32)
-    if not joints or len(frames) == 0:
+    if not own.indices or len(frames) == 0:
         return empty, empty, empty
-    rest = [i for i in others if i not in fingers]
-    grip = [i for i in own if i in fingers]
-    every = joints + rest
-    unit = _percentile(_speed(values, every, demonstration.fps))
+    values = demonstration.state if own.signal == "state" else demonstration.action
+    values = _without_gaps(values, own.indices)
+    joints, rest = list(own.indices), other_arms(demonstration, own, edits)
+    names = demonstration.state_names if own.signal == "state" else demonstration.action_names
+    known = np.flatnonzero(np.isfinite(values).all(axis=0)).tolist()
+    grip = sorted(finger_columns(demonstration, own.signal).intersection(known))
+    grip = of_arm(grip, names, arm)
+    unit = _percentile(_speed(values, joints + rest, demonstration.fps))
     return (
         _between(_speed(values, joints, demonstration.fps) / unit, frames),
         _between(_speed(values, rest, demonstration.fps) / unit, frames),
         _between(_normalised(_speed(values, grip, demonstration.fps)), frames),
     )
+
+
+def _without_gaps(values: F32, columns: tuple[int, ...]) -> F32:
+    """Fill gaps in channels that a person chose; guessed ones have none."""
+    chosen = values[:, list(columns)].astype(np.float64)
+    filled, gaps = fill_gaps(chosen)
+    if not gaps.any():
+        return values
+    result = values.copy()
+    result[:, list(columns)] = filled
+    return result
 
 
 def _speed(values: F32, columns: list[int], fps: float) -> F32:

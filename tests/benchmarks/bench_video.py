@@ -217,7 +217,7 @@ def opens(clip: Clip, count: int = 5) -> None:
     times = in_turns(arms, range(count))
     header(f"(f) open {clip.frames} frames: {clip.title}", *PACKAGES)
     for name, found in times.items():
-        row(name, found, None if "PyAV" in name else 250.0)
+        row(name, found, None if "PyAV" in name else 500.0)
 
 
 def main(parts: str) -> None:

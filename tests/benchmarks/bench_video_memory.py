@@ -114,6 +114,7 @@ def fill(clips: list[Clip]) -> int:
         for i in range(len(clips)):
             reader.picture(f"camera {i}", frame)
         peak = max(peak, resident())
+    write(f"  filled: {reader.cache.held / 2**20:.0f} MiB cached")
     reader.close()
     return peak
 
@@ -133,12 +134,12 @@ def main(seconds: float) -> int:
         for i in range(len(clips)):
             reader.picture(f"camera {i}", 0).bgrx()
         reader.close()
+        del reader
         before = resident(), open_files(), living()
         header(f"(e) {seconds:g} s of an hour of scrubbing, four cameras", "av", "numpy")
         filled = fill(clips)
         times, cached, peak, hits = scrub(clips, seconds)
         row("all four cameras, decoded or found, to BGRX", times)
-        del reader
         after = resident(), open_files(), living()
     asked = len(times) * len(clips)
     write(f"  {asked} frames asked for, {100 * hits / asked:.0f} % in memory")

@@ -6,8 +6,8 @@ import time
 
 import pytest
 from PySide6.QtCore import QModelIndex, QPoint, Qt
-from PySide6.QtGui import QImage
-from PySide6.QtWidgets import QLabel, QLineEdit, QTableView
+from PySide6.QtGui import QContextMenuEvent, QImage
+from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QMenu, QTableView
 from pytestqt.qtbot import QtBot
 
 from pipeline.model.demonstration import DatasetInfo, EpisodeInfo
@@ -15,7 +15,7 @@ from pipeline.model.problem import Problem, Severity
 from widgets.episode_rows import Column
 from widgets.episode_table import EpisodeStatus, EpisodeTable
 
-pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints")
+pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints", "raise\\(\\)", "grabbing the keyboard")
 MISSING = Problem("missing_video", "Expected a video, found none.", Severity.ERROR)
 TIE = Problem("near_tie", "The best two differ by 0.01.")
 TEXTS = ("Pick up the yellow bottle.", "Put the red cube into the bowl.", "Close the drawer.")
@@ -266,6 +266,130 @@ def test_current_row_is_painted_in_the_highlight(table: EpisodeTable) -> None:
     other = view.visualRect(view.model().index(2, Column.INSTRUCTION))
     painted = image.pixelColor(rect.right() - 4, rect.center().y())
     assert painted != image.pixelColor(other.right() - 4, other.center().y())
+
+
+def test_findings_are_reasons_and_leave_the_status(table: EpisodeTable) -> None:
+    table.set_findings({2: (TIE,), 3: (TIE,), 99: (TIE,)})
+    assert cell(table, 2, Column.STATE) == "present"
+    assert cell(table, 2, Column.REASON) == "near_tie"
+    assert cell(table, 3, Column.REASON) == "missing_video"  # The graver one.
+    table.set_statuses({2: EpisodeStatus(0.9), 4: EpisodeStatus(0.8)})
+    table.set_filter("reason:near_tie")
+    assert order(table) == [2, 3]
+    table.set_filter("")
+    table.set_statuses({2: EpisodeStatus()})
+    assert cell(table, 2, Column.REASON) == "near_tie"
+    table.set_findings({2: ()})
+    assert cell(table, 2, Column.REASON) == ""
+
+
+def test_filter_by_numbers(table: EpisodeTable) -> None:
+    table.set_filter("frames>300")
+    assert order(table) == [10, 11]
+    table.set_filter("episode>=3 episode<5")
+    assert order(table) == [3, 4]
+
+
+def test_names_are_shown_where_a_dataset_has_some(table: EpisodeTable) -> None:
+    assert not table.column_shown(Column.NAME)
+    episodes = tuple(EpisodeInfo(i, 30, "", True, name=f"demo_{9 - i}") for i in range(3))
+    table.set_dataset(DatasetInfo("/d", "robomimic", "", "", 30.0, "", (), (), episodes))
+    assert table.column_shown(Column.NAME)
+    table.set_filter("demo_8")
+    assert order(table) == [1]
+    table.set_filter("")
+    view_of(table).sortByColumn(Column.NAME, Qt.SortOrder.AscendingOrder)
+    assert order(table) == [2, 1, 0]
+
+
+def test_columns_are_chosen_in_a_menu_and_remembered(table: EpisodeTable, qtbot: QtBot) -> None:
+    menu = table.columns_menu()
+    shown = {a.text(): a for a in menu.actions()}
+    assert shown["Reason"].isChecked()
+    assert not shown["Picture"].isChecked()
+    with qtbot.waitSignal(table.columnsChosen):
+        shown["Reason"].trigger()
+    assert not table.column_shown(Column.REASON)
+    other = EpisodeTable()
+    qtbot.addWidget(other)
+    assert other.restore_columns(table.columns_state())
+    assert not other.column_shown(Column.REASON)
+    for column in Column:
+        table.show_column(column, column is Column.INDEX)
+    (last,) = [a for a in table.columns_menu().actions() if a.isChecked()]
+    assert not last.isEnabled()
+
+
+def test_the_menu_key_chooses_columns(table: EpisodeTable, qtbot: QtBot) -> None:
+    view = view_of(table)
+    event = QContextMenuEvent(QContextMenuEvent.Reason.Keyboard, QPoint(5, 5), QPoint(5, 5))
+    QApplication.sendEvent(view.viewport(), event)
+    menu = QApplication.activePopupWidget()
+    assert isinstance(menu, QMenu)
+    assert "Picture" in [a.text() for a in menu.actions()]
+    menu.close()
+
+
+def test_pictures_are_asked_for_visible_rows_only(table: EpisodeTable, qtbot: QtBot) -> None:
+    table.set_dataset(dataset(400))
+    low = view_of(table).rowHeight(0)
+    with qtbot.waitSignal(table.thumbnailsWanted) as caught:
+        table.show_column(Column.PICTURE, True)
+    wanted = caught.args[0]
+    assert view_of(table).rowHeight(0) >= 48 > low
+    assert wanted[:3] == [0, 1, 2]
+    assert 3 not in wanted  # It is missing.
+    assert len(wanted) < 20
+    image = QImage(320, 240, QImage.Format.Format_RGB32)
+    image.fill(Qt.GlobalColor.red)
+    table.set_thumbnail(0, image)
+    table.set_thumbnail(1, None)
+    view = view_of(table)
+    rect = view.visualRect(view.model().index(0, Column.PICTURE))
+    seen = view.viewport().grab().toImage().pixelColor(rect.center())
+    assert (seen.red(), seen.green(), seen.blue()) == (255, 0, 0)
+    with qtbot.waitSignal(table.thumbnailsWanted) as caught:
+        view.verticalScrollBar().setValue(1)
+    assert not {0, 1} & set(caught.args[0])
+    with qtbot.waitSignal(table.thumbnailsWanted) as caught:
+        view.verticalScrollBar().setValue(300)
+    assert min(caught.args[0]) > 250
+    with qtbot.waitSignal(table.thumbnailsWanted) as caught:
+        table.show_column(Column.PICTURE, False)
+    assert caught.args == [[]]
+    assert view.rowHeight(0) == low
+
+
+def test_the_rows_are_used_by_keys_alone(table: EpisodeTable, qtbot: QtBot) -> None:
+    table.set_dataset(dataset(200))
+    view = view_of(table)
+    table.set_current(0)
+    view.setFocus()
+
+    def press(key: Qt.Key) -> int:
+        qtbot.keyClick(view, key)
+        return view.currentIndex().row()
+
+    assert press(Qt.Key.Key_Down) == 1
+    page = press(Qt.Key.Key_PageDown)
+    assert page > 5
+    assert press(Qt.Key.Key_PageUp) < page
+    assert press(Qt.Key.Key_End) == 199
+    assert press(Qt.Key.Key_Up) == 198
+    assert press(Qt.Key.Key_Home) == 0
+    with qtbot.waitSignal(table.episodeActivated) as caught:
+        press(Qt.Key.Key_Return)
+    assert caught.args == [0]
+    qtbot.keyClick(view, Qt.Key.Key_F, Qt.KeyboardModifier.ControlModifier)
+    line = table.findChild(QLineEdit)
+    assert line is not None
+    assert line.hasFocus()
+    qtbot.keyClicks(line, "drawer")
+    qtbot.keyClick(line, Qt.Key.Key_Return)
+    assert view.hasFocus()
+    assert table.visible_episodes == 66
+    press(Qt.Key.Key_Escape)
+    assert table.visible_episodes == 200
 
 
 def test_a_hundred_thousand_episodes_stay_quick(table: EpisodeTable) -> None:

@@ -362,7 +362,7 @@ def test_no_video_is_one_sentence(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc")
 def test_closed_clips_free_their_pictures_at_once(tmp_path: Path) -> None:
-    """Without waiting for Python to look for cycles: PyAV's containers are some."""
+    """Without waiting for Python to look for cycles: PyAV makes some."""
     path = files.write_numbered(tmp_path / "video", 40, Encoding(options=X264), size=(320, 240))
 
     def resident() -> int:
