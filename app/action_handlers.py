@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
 from PySide6.QtWidgets import QDialog, QFileDialog, QVBoxLayout, QWidget
 
 from app.actions import ACTIONS, GESTURES, ActionTable
@@ -18,6 +19,7 @@ from app.session_control import SessionControl
 from app.settings import sample_dataset
 from pipeline.annotate import annotation_of
 from pipeline.model.edits import EPISODE_SCOPE
+from pipeline.model.episodes import present_indices
 from pipeline.model.problem import DataError
 from widgets.channel_mapping import ChannelMapping
 from widgets.shortcut_help import ShortcutHelp, ShortcutLine
@@ -313,14 +315,19 @@ class ActionHandlers:
         store = self._control.commands.store
         if session.dataset is None:
             return
-        reviewed = set(store.reviewed()) if store is not None else set()
+        reviewed = list(store.reviewed()) if store is not None else []
         here = session.demonstration.ref.episode if session.demonstration else -1
-        left = [e.index for e in session.dataset.episodes if e.present and e.index not in reviewed]
-        later = [i for i in left if i > here] or [i for i in left if i != here]
-        if later:
-            self._control.open_episode(later[0])
+        left = np.setdiff1d(present_indices(session.dataset.episodes), [*reviewed, here])
+        if len(left):
+            # The next one, or from the beginning again.
+            place = int(np.searchsorted(left, here)) % len(left)
+            self._control.open_episode(int(left[place]))
         else:
             self._control.said.emit("Every present episode is reviewed")
+
+    def do_find_episode(self) -> None:
+        """Put the cursor into the filter of the episodes."""
+        self._panels.episodes.focus_filter()
 
     def do_next_subtask(self) -> None:
         """To the next subtask, round and round."""

@@ -85,6 +85,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec("previous_episode", "Go", "Previous episode", ("A", "PgUp"), "dataset"),
     ActionSpec("next_unreviewed", "Go", "Next unreviewed episode", ("N", "Ctrl+Shift+D"),
                "dataset"),
+    ActionSpec("find_episode", "Go", "Filter the episodes", ("Ctrl+F",), "dataset"),
     ActionSpec("next_subtask", "Go", "Next subtask", ("W",), "results"),
     *_DIGITS,
     ActionSpec("cycle_candidate", "Candidate", "Select the next candidate", ("`",), "candidates"),

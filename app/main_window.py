@@ -168,11 +168,16 @@ class MainWindow(QMainWindow):
             self.resize(min(screen.width(), 2560), min(screen.height(), 1440))
         if not (isinstance(state, QByteArray) and self.restoreState(state, _LAYOUT_VERSION)):
             self.arrange()
+        columns = self.settings.value(f"{self._layout_key()}/columns")
+        if isinstance(columns, QByteArray):
+            self.panels.episodes.restore_columns(bytes(columns.data()))
 
     def save_layout(self) -> None:
         """Remember geometry and docks for this screen size."""
         self.settings.setValue(f"{self._layout_key()}/geometry", self.saveGeometry())
         self.settings.setValue(f"{self._layout_key()}/state", self.saveState(_LAYOUT_VERSION))
+        columns = QByteArray(self.panels.episodes.columns_state())
+        self.settings.setValue(f"{self._layout_key()}/columns", columns)
 
     # -- actions ---------------------------------------------------------------------------
 

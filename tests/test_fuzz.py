@@ -29,4 +29,4 @@ def test_harmed_datasets_give_a_sentence(name: str, tmp_path: Path, opener: Open
     tally = harm_all(dataset, tmp_path / "data", opener, amount=3, seed=1)
     assert not tally.failures, tally.failures[0]
     assert tally.peak < MOST_BYTES
-    assert tally.codes["fine"] < tally.cases, "no harm was noticed"
+    assert tally.noticed, "no harm was noticed"

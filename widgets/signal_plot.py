@@ -1,4 +1,4 @@
-"""A small plot of one signal, drawn with QPainter."""
+"""A small plot of an opening with its two thresholds and the cursor, drawn with QPainter."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from PySide6.QtGui import QPainter, QPaintEvent, QPen, QPolygonF
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from pipeline.model.arrays import F32
+from widgets.polylines import Envelope, envelope, lines_of, polygon
 from widgets.theme import GRID, HALF_GRID, Status, colors, tabular
 
 
@@ -19,6 +20,8 @@ class SignalPlot(QWidget):
         self._signal: F32 = np.zeros(0, np.float32)
         self._labels = ("open", "closed")
         self._hint = "No channel is chosen."
+        self._thresholds: tuple[float, float] | None = None
+        self._frame = -1
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self.setMinimumHeight(10 * GRID)
         self.setAccessibleName("Opening of the gripper")
@@ -27,6 +30,11 @@ class SignalPlot(QWidget):
     def signal(self) -> F32:
         """What is drawn, (T,) float32."""
         return self._signal
+
+    @property
+    def thresholds(self) -> tuple[float, float] | None:
+        """Openings under which it is closed and over which it is open again; None: not drawn."""
+        return self._thresholds
 
     def set_signal(self, opening: F32, labels: tuple[str, str], hint: str = "") -> None:
         """Show a signal.
@@ -40,12 +48,23 @@ class SignalPlot(QWidget):
         self._hint = hint or "No channel is chosen."
         self.update()
 
+    def set_thresholds(self, close_below: float, open_above: float) -> None:
+        """Draw the two thresholds of the phases, as openings 0..1."""
+        self._thresholds = (close_below, open_above)
+        self.update()
+
+    def set_frame(self, frame: int) -> None:
+        """Mark a frame; negative for none."""
+        if frame != self._frame:
+            self._frame = frame
+            self.update()
+
     def sizeHint(self) -> QSize:
         """Wide and low."""
         return QSize(40 * GRID, 14 * GRID)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Draw the two ends and the line."""
+        """Draw the two ends, the thresholds, the cursor and the line."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setFont(tabular(self.font()))
@@ -53,7 +72,9 @@ class SignalPlot(QWidget):
         painter.fillRect(self.rect(), palette.base())
         painter.setPen(palette.placeholderText().color())
         if not self._signal.size:
-            painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, self._hint)
+            text = self.rect().adjusted(GRID, 0, -GRID, 0)
+            flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
+            painter.drawText(text, flags, self._hint)
             return
         left = max(metrics.horizontalAdvance(label) for label in self._labels) + 2 * GRID
         area = QRectF(self.rect()).adjusted(left, GRID, -GRID, -GRID)
@@ -66,17 +87,39 @@ class SignalPlot(QWidget):
             painter.drawText(QRectF(HALF_GRID, top, left - GRID, height), right, label)
             painter.setPen(QPen(palette.mid().color(), 1, Qt.PenStyle.DotLine))
             painter.drawLine(QPointF(area.left(), y), QPointF(area.right(), y))
-        painter.setPen(QPen(colors(palette).status(Status.RUNNING), 1.4))
-        painter.drawPolyline(self._line(area))
+        theme = colors(palette)
+        for level in self._thresholds or ():
+            y = area.bottom() - level * area.height()
+            painter.setPen(QPen(theme.status(Status.STALE), 1, Qt.PenStyle.DashLine))
+            painter.drawLine(QPointF(area.left(), y), QPointF(area.right(), y))
+        draw_cursor(painter, area, self._frame, len(self._signal), self)
+        painter.setPen(QPen(theme.status(Status.RUNNING), 1.4))
+        for line in self._lines(area):
+            painter.drawPolyline(line)
 
-    def _line(self, area: QRectF) -> QPolygonF:
+    def _lines(self, area: QRectF) -> list[QPolygonF]:
         """The signal in pixels; long ones as minimum and maximum per pixel column."""
-        signal = self._signal
-        columns = max(int(area.width()), 1)
-        if len(signal) > 4 * columns:
-            edges = np.linspace(0, len(signal), columns + 1).astype(np.int64)[:-1]
-            ends = (np.minimum.reduceat(signal, edges), np.maximum.reduceat(signal, edges))
-            signal = np.stack(ends, axis=1).ravel()
-        x = np.linspace(area.left(), area.right(), len(signal))
-        y = area.bottom() - np.clip(signal, 0.0, 1.0) * area.height()
-        return QPolygonF([QPointF(a, b) for a, b in zip(x.tolist(), y.tolist(), strict=True)])
+        return polylines_of(self._signal, area, (0.0, 1.0))
+
+
+def polylines_of(values: F32, area: QRectF, span: tuple[float, float]) -> list[QPolygonF]:
+    """Polylines of a signal over an area, one per stretch without a gap.
+
+    Args:
+        values: (T,) float32, NaN where unknown.
+        area: Where to draw, pixels.
+        span: Values at the bottom and at the top.
+    """
+    x = np.linspace(0.0, max(area.width() - 1e-6, 0.0), len(values))
+    curve = envelope(x, values, area.width())
+    curve = Envelope(curve.x + area.left(), curve.low, curve.high, curve.dense)
+    return [polygon(line) for line in lines_of(curve, area.top(), area.bottom(), span)]
+
+
+def draw_cursor(painter: QPainter, area: QRectF, frame: int, length: int, widget: QWidget) -> None:
+    """Draw the line of the cursor's frame, if it is inside."""
+    if not 0 <= frame < length:
+        return
+    x = area.left() + frame / max(length - 1, 1) * area.width()
+    painter.setPen(QPen(colors(widget.palette()).status(Status.WARNING), 1))
+    painter.drawLine(QPointF(x, area.top()), QPointF(x, area.bottom()))

@@ -15,14 +15,13 @@ from pipeline.model.arrays import F32, F64
 from pipeline.model.problem import DataError
 from pipeline.sources.agibot_layout import Place, names_in
 from pipeline.sources.files import read_json
-from pipeline.sources.images import image_size
+from pipeline.sources.images import unpack
 
 log = logging.getLogger(__name__)
 
 _FIRST = ("head", "hand_left", "hand_right")
 _DEPTH_FILE = re.compile(r"(\w+?)_depth_0*(\d{1,7})\.png")
 _MOST_FILES = 200_000
-_MOST_PIXELS = 64_000_000
 _MOST_PNG = 256 << 20
 _STILL_METRES, _STILL_RADIANS = 2e-3, 4e-3
 """A camera that moves less than this in an episode stands still (our choice)."""
@@ -196,16 +195,10 @@ class DepthImages:
             data = path.read_bytes()
         except OSError as error:
             raise DataError("frame_not_decoded", f"{where}: {error.strerror}") from error
-        w, h = image_size(data)
-        if not 0 < w * h <= _MOST_PIXELS:
-            raise DataError("frame_not_decoded", f"{where}: no PNG picture that can be read")
-        try:
-            codes = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-        except cv2.error as error:
-            raise DataError("frame_not_decoded", f"{where}: {error}") from error
-        if codes is None or codes.ndim != 2 or codes.dtype != np.uint16:
+        codes = unpack(data, where)
+        if codes.ndim != 2 or codes.dtype != np.uint16:
             raise DataError("frame_not_decoded", f"{where}: is no picture of 16-bit millimetres")
-        if (w, h) != self._size:
+        if codes.shape[::-1] != self._size:
             # Between neighbours depth is no average: edges would get points in mid-air.
             codes = cv2.resize(codes, self._size, interpolation=cv2.INTER_NEAREST)
         return np.asarray(codes, np.float32) / np.float32(1000)

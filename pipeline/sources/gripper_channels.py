@@ -1,12 +1,14 @@
 """Which channels are grippers, and which end of them is closed.
 
-Both are guesses from names and values (our choice; no dataset format says it): they are shown
-with their reason, can be changed, and are remembered per dataset.
+A preset of a known robot says both (`robot_presets`). Else they are guesses from names and values
+(our choice; no dataset format says it): they are shown with their reason, can be changed, and are
+remembered per dataset.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -21,6 +23,9 @@ _NOT_OPENING = frozenset(
     {"velocity", "vel", "effort", "force", "torque", "current", "rotation", "rot", "yaw", "roll"}
     | {"temperature", "camera", "x", "y", "z", "rx", "ry", "rz", "qx", "qy", "qz", "qw"}
 )
+ENOUGH_EPISODES = 3
+"""Episodes per arm of which the best evidence counts, unless one of them settles it."""
+_STRONGEST = 2
 _TOKEN = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 
 
@@ -58,17 +63,21 @@ def guess_channels(
 ) -> tuple[GripperChannels, ...]:
     """Guess the gripper channels of every arm.
 
-    The measured state is preferred to the commanded action: a command says closed although an
-    object stops the fingers.
+    A preset of the robot, found by its type or by the names of its channels, is taken first. Of
+    names the measured state is preferred to the commanded action: a command says closed although
+    an object stops the fingers.
 
     Args:
         state_names: Names of the state's channels.
         action_names: Names of the action's channels.
-        robot_type: As in the metadata; used only where no name helps.
+        robot_type: As in the metadata.
 
     Returns:
         One entry per arm, ordered by name; empty if nothing looks like a gripper.
     """
+    known = _by_preset(state_names, action_names, robot_type)
+    if known:
+        return known
     for signal, names in (("state", state_names), ("action", action_names)):
         by_arm: dict[str, list[int]] = {}
         for index, name in enumerate(names):
@@ -87,6 +96,22 @@ def guess_channels(
                 for arm, indices in sorted(by_arm.items())
             )
     return _guess_by_size(state_names, action_names, robot_type)
+
+
+def _by_preset(
+    state_names: tuple[str, ...], action_names: tuple[str, ...], robot_type: str
+) -> tuple[GripperChannels, ...]:
+    # lazy: pydantic models; most modules that import this one need only its words
+    from pipeline.sources.robot_presets import grippers_by, load_presets, matching_presets
+
+    fingers = tuple(n for n in state_names if is_opening(n))
+    presets = load_presets().presets
+    for preset, why in matching_presets(presets, state_names, action_names, robot_type, fingers):
+        return tuple(
+            replace(g, reason=f"{g.reason}: {why}")
+            for g in grippers_by(preset, state_names, action_names)
+        )
+    return ()
 
 
 def _guess_by_size(
@@ -167,21 +192,80 @@ def with_directions(
     channels: tuple[GripperChannels, ...], demonstration: Demonstration
 ) -> tuple[GripperChannels, ...]:
     """Fill in `closed_is` of guessed channels from one demonstration's values."""
-    result = []
-    for entry in channels:
-        if entry.origin != "guessed":
-            result.append(entry)
-            continue
-        table = demonstration.state if entry.signal == "state" else demonstration.action
-        commanded = None
-        if entry.signal == "state":
-            columns = [
-                demonstration.action_names.index(n)
-                for n in entry.names
-                if n in demonstration.action_names
-            ]
-            if len(columns) == len(entry.indices):
-                commanded = demonstration.action[:, columns]
-        closed, why = infer_direction(table[:, list(entry.indices)], commanded, entry.names)
-        result.append(replace(entry, closed_is=closed, reason=f"{entry.reason}; {why}"))
-    return tuple(result)
+    return infer_directions(channels, (demonstration,))
+
+
+def infer_directions(
+    channels: tuple[GripperChannels, ...], demonstrations: Iterable[Demonstration]
+) -> tuple[GripperChannels, ...]:
+    """Fill in `closed_is` of guessed channels from the episodes that have them.
+
+    Episodes need not have all arms: each arm is judged by those in which its channels have values
+    and move. The strongest evidence counts; no more episodes are taken than that needs: one whose
+    commands tell is enough, of weaker ones `ENOUGH_EPISODES` per arm are looked at. What episodes
+    show against a preset is said in its reason, but the preset stays.
+
+    Args:
+        channels: As guessed.
+        demonstrations: Episodes, read lazily; the caller bounds their number.
+
+    Returns:
+        The channels in the same order.
+    """
+    best: dict[str, tuple[int, ClosedIs, str]] = {}
+    seen = dict.fromkeys((c.arm for c in channels if c.origin in ("guessed", "preset")), 0)
+    waiting = [c for c in channels if c.arm in seen]
+    for demonstration in demonstrations if waiting else ():
+        for entry in tuple(waiting):
+            values, commanded = _values_of(entry, demonstration)
+            if values is None:
+                continue
+            closed, why = infer_direction(values, commanded, entry.names)
+            strength = _strength(why)
+            if strength > best.get(entry.arm, (-1,))[0]:
+                best[entry.arm] = (strength, closed, why)
+            seen[entry.arm] += 1
+            if strength == _STRONGEST or seen[entry.arm] >= ENOUGH_EPISODES:
+                waiting.remove(entry)
+        if not waiting:
+            break
+    return tuple(_directed(c, best.get(c.arm)) if c.arm in seen else c for c in channels)
+
+
+def _directed(
+    entry: GripperChannels, evidence: tuple[int, ClosedIs, str] | None
+) -> GripperChannels:
+    if entry.origin == "preset":
+        if evidence is None or evidence[0] < _STRONGEST or evidence[1] is entry.closed_is:
+            return entry
+        against = f"but {evidence[2]}, as if {evidence[1].value} were closed"
+        return replace(entry, reason=f"{entry.reason}; {against}")
+    if evidence is None:
+        return replace(entry, reason=f"{entry.reason}; no episode to infer from")
+    return replace(entry, closed_is=evidence[1], reason=f"{entry.reason}; {evidence[2]}")
+
+
+def _strength(why: str) -> int:
+    """How much evidence of `infer_direction` weighs."""
+    if why.startswith(("the command", "the name")):
+        return _STRONGEST
+    return 1 if why.startswith("the episode") else 0
+
+
+def _values_of(
+    entry: GripperChannels, demonstration: Demonstration
+) -> tuple[F32 | None, F32 | None]:
+    """Values and commands of an arm's channels; None where this episode lacks them."""
+    table = demonstration.state if entry.signal == "state" else demonstration.action
+    if not len(table) or not all(0 <= i < table.shape[1] for i in entry.indices):
+        return None, None
+    values = table[:, list(entry.indices)]
+    if np.isnan(values).all():
+        return None, None
+    commanded = None
+    if entry.signal == "state":
+        names = demonstration.action_names
+        columns = [names.index(n) for n in entry.names if n in names]
+        if len(columns) == len(entry.indices):
+            commanded = demonstration.action[:, columns]
+    return values, commanded

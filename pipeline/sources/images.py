@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 
@@ -30,33 +31,80 @@ def image_size(data: bytes) -> tuple[int, int]:
     return 0, 0
 
 
-def decode_image(data: bytes, where: str) -> U8:
-    """Decode PNG or JPEG bytes to RGB (H, W, 3) uint8.
+def tiff_size(data: bytes) -> tuple[int, int]:
+    """Width and height from the first directory of TIFF bytes, (0, 0) if there is none."""
+    order: Literal["little", "big"] | None
+    order = "little" if data[:4] == b"II*\0" else "big" if data[:4] == b"MM\0*" else None
+    if order is None:
+        return 0, 0
+    known_order = order
+
+    def number(at: int, size: int) -> int:
+        return int.from_bytes(data[at : at + size], known_order)
+
+    start = number(4, 4)
+    found = {256: 0, 257: 0}
+    for entry in range(min(number(start, 2), 64)):
+        at = start + 2 + 12 * entry
+        tag, kind = number(at, 2), number(at + 2, 2)
+        if tag in found and at + 12 <= len(data):
+            found[tag] = number(at + 8, 2 if kind == 3 else 4)
+    return found[256], found[257]
+
+
+def png_is_whole(data: bytes) -> bool:
+    """True if the chunks of PNG bytes follow each other to the last one.
+
+    OpenCV takes memory for the length that a chunk declares before it looks whether it is there.
+    """
+    place = 8
+    while place + 12 <= len(data):
+        if data[place + 4 : place + 8] == b"IEND":
+            return True
+        place += 12 + int.from_bytes(data[place : place + 4], "big")
+    return False
+
+
+def unpack(data: bytes, where: str, *, color: bool = False) -> Array:
+    """Decode PNG, JPEG or TIFF bytes as OpenCV does, but never more than can be shown.
 
     Args:
         data: The file's bytes; padding behind a JPEG is fine.
         where: What it is, for the sentence: a file, or a row of a table.
+        color: Bring it to (H, W, 3) uint8 B, G, R; else channels and depth stay as they are.
 
     Raises:
         DataError: `frame_not_decoded`, one sentence.
     """
     import cv2
 
-    picture = None
-    if data:
-        width, height = image_size(data)
-        if width * height > _MOST_PIXELS:
-            raise DataError(
-                "frame_not_decoded", f"{where}: {width} x {height} pixels, more than can be shown"
-            )
-        # The size must be known before unpacking, so only formats whose header we read.
-        if width:
-            try:
-                picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-            except cv2.error as error:
-                raise DataError("frame_not_decoded", f"{where}: {error}") from error
-    if picture is None:
+    width, height = image_size(data)
+    if not width:
+        width, height = tiff_size(data)
+    # The size must be known before unpacking, so only formats whose header we read.
+    if width * height <= 0:
         raise DataError("frame_not_decoded", f"{where}: no PNG or JPEG picture that can be read")
+    if width * height > _MOST_PIXELS:
+        raise DataError(
+            "frame_not_decoded", f"{where}: {width} x {height} pixels, more than can be shown"
+        )
+    if data[:4] == b"\x89PNG" and not png_is_whole(data):
+        raise DataError("frame_not_decoded", f"{where}: the PNG picture is cut off or damaged")
+    flags = cv2.IMREAD_COLOR if color else cv2.IMREAD_UNCHANGED
+    try:
+        values = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error as error:
+        raise DataError("frame_not_decoded", f"{where}: {error}") from error
+    if values is None:
+        raise DataError("frame_not_decoded", f"{where}: the picture is damaged")
+    return np.asarray(values)
+
+
+def decode_image(data: bytes, where: str) -> U8:
+    """Decode PNG or JPEG bytes to RGB (H, W, 3) uint8. Raises DataError as `unpack`."""
+    import cv2
+
+    picture = unpack(data, where, color=True)
     return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
 
 

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain, islice
 
 import numpy as np
 
 from pipeline.model.demonstration import Demonstration, EpisodeRef, GripperChannels
 from pipeline.model.problem import DataError
-from pipeline.sources.assembly import is_there
-from pipeline.sources.gripper_channels import guess_channels, with_directions
+from pipeline.sources.gripper_channels import guess_channels, infer_directions
 from pipeline.sources.lerobot_metadata import Feature, Info
 from pipeline.sources.lerobot_tables import EpisodeTable, stack
 
 log = logging.getLogger(__name__)
 
 _MOST_COLUMNS = 4096
-_TRIED = 3
-"""Episodes that are read to see which end is closed; the first readable one decides."""
+_TRIED = 12
+"""Most episodes that are read to see which end is closed; mostly one is enough."""
 
 
 def find_grippers(
@@ -32,21 +31,24 @@ def find_grippers(
         present: Indices of episodes that can be read, in order.
         read: Reads the numbers of an episode; may raise DataError.
     """
-    first = [episode for episode, _ in zip(present, range(_TRIED), strict=False)]
-    for episode in first:
+    tables = _readable(present, read)
+    first = next(tables, None)
+    if first is None:
+        return infer_directions(_guess(info, *_declared(info.features)), ())
+    channels = _guess(info, first[1].stacked("observation.", info.features)[1],
+                      first[1].stacked("action", info.features)[1])  # fmt: skip
+    return infer_directions(channels, (_signals(info, e, t) for e, t in chain((first,), tables)))
+
+
+def _readable(
+    present: Iterable[int], read: Callable[[int], EpisodeTable]
+) -> Iterator[tuple[int, EpisodeTable]]:
+    """The first episodes with their tables, read when asked for; unreadable ones are left out."""
+    for episode in islice(present, _TRIED):
         try:
-            table = read(episode)
+            yield episode, read(episode)
         except DataError as error:
             log.info("gripper direction: %s", error)
-            continue
-        channels = _guess(info, table.stacked("observation.", info.features)[1],
-                          table.stacked("action", info.features)[1])  # fmt: skip
-        signals = _signals(info, episode, table)
-        if all(is_there(signals.state if c.signal == "state" else signals.action, c)
-               for c in channels):  # fmt: skip
-            return with_directions(channels, signals)
-    channels = _guess(info, *_declared(info.features))
-    return tuple(replace(c, reason=c.reason + "; no episode to infer from") for c in channels)
 
 
 def _guess(

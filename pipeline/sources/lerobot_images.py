@@ -16,7 +16,7 @@ import numpy as np
 from pipeline.model.arrays import F32
 from pipeline.model.problem import DataError
 from pipeline.sources.files import fill_template
-from pipeline.sources.images import image_size
+from pipeline.sources.images import unpack
 from pipeline.sources.lerobot_tables import TablePart, parquet
 
 log = logging.getLogger(__name__)
@@ -25,7 +25,6 @@ _BLOCK_BYTES = 8 << 20
 _HELD_BYTES = 32 << 20
 """Encoded pictures of one camera that are held; a 640 x 480 JPEG is 30 to 60 KiB."""
 _MOST_FILE_BYTES = 256 << 20
-_MOST_PIXELS = 64_000_000
 _LAST_NUMBER = re.compile(r"(\d{1,15})(?!.*\d)")
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 _METRES = {"m": 1.0, "metre": 1.0, "meter": 1.0, "mm": 0.001, "cm": 0.01}
@@ -328,17 +327,7 @@ def decode_depth(data: bytes, where: str, scale: float | None) -> F32:
     Raises:
         DataError: `frame_not_decoded`.
     """
-    import cv2
-
-    width, height = image_size(data) if data[:4] == b"\x89PNG" else tiff_size(data)
-    if not 0 < width * height <= _MOST_PIXELS:
-        raise DataError("frame_not_decoded", f"{where}: no PNG or TIFF of a size that can be read")
-    try:
-        values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    except cv2.error as error:
-        raise DataError("frame_not_decoded", f"{where}: {error}") from error
-    if values is None:
-        raise DataError("frame_not_decoded", f"{where}: the depth picture cannot be decoded")
+    values = unpack(data, where)
     if values.ndim != 2 or values.dtype == np.uint8:
         raise DataError(
             "frame_not_decoded", f"{where}: {values.dtype} {values.shape} holds no depth in mm or m"
@@ -347,22 +336,3 @@ def decode_depth(data: bytes, where: str, scale: float | None) -> F32:
     factor = scale if scale is not None else (0.001 if whole else 1.0)
     metres = values.astype(np.float32) * np.float32(factor)
     return np.asarray(np.where(np.isfinite(metres) & (metres > 0), metres, 0.0), np.float32)
-
-
-def tiff_size(data: bytes) -> tuple[int, int]:
-    """Width and height from the first directory of TIFF bytes, (0, 0) if there is none."""
-    order = {b"II*\0": "little", b"MM\0*": "big"}.get(data[:4])
-    if order is None:
-        return 0, 0
-
-    def number(at: int, size: int) -> int:
-        return int.from_bytes(data[at : at + size], "little" if order == "little" else "big")
-
-    start = number(4, 4)
-    found = {256: 0, 257: 0}
-    for entry in range(min(number(start, 2), 64)):
-        at = start + 2 + 12 * entry
-        tag, kind = number(at, 2), number(at + 2, 2)
-        if tag in found and at + 12 <= len(data):
-            found[tag] = number(at + 8, 2 if kind == 3 else 4)
-    return found[256], found[257]

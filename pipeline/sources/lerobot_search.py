@@ -177,7 +177,7 @@ def episodes_in(
         try:
             with pq.ParquetFile(path) as file:
                 column = file.read(columns=["episode_index"])["episode_index"]
-            values = column.cast(pa.int64(), safe=False).to_numpy()
+            values = column.drop_null().cast(pa.int64(), safe=False).to_numpy()
         except (pa.ArrowException, OSError, ValueError, KeyError) as error:
             log.warning("%s: its episodes are unknown: %s", path, error)
             continue

@@ -12,7 +12,7 @@ import numpy as np
 from pipeline.model.arrays import F32, U8, Array
 from pipeline.model.demonstration import Camera, Demonstration
 from pipeline.model.problem import DataError
-from pipeline.sources.images import StillImages, as_rgb, decode_image, image_size
+from pipeline.sources.images import StillImages, as_rgb, decode_image, image_size, unpack
 from pipeline.sources.picture_cache import PictureCache
 from pipeline.sources.reader import DepthStream, EpisodeReader, PictureStream
 from pipeline.sources.rlds_layout import Layout
@@ -101,19 +101,7 @@ def depth_of(example: Example, feature: Feature, index: int, where: str) -> F32:
 
 
 def _decoded_depth(data: bytes, feature: Feature, where: str) -> Array:
-    import cv2
-
-    width, height = image_size(data)
-    if not width or width * height > _MOST_PIXELS:
-        raise DataError("frame_not_decoded", f"{where}: no PNG picture that can be read")
-    try:
-        values: Array | None = cv2.imdecode(
-            np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_ANYDEPTH
-        )
-    except cv2.error as error:
-        raise DataError("frame_not_decoded", f"{where}: {error}") from error
-    if values is None:
-        raise DataError("frame_not_decoded", f"{where}: no PNG picture that can be read")
+    values = unpack(data, where)
     if feature.dtype.startswith("float"):
         # TFDS stores the four bytes of a float as the channels R, G, B, A of a PNG.
         if values.ndim != 3 or values.shape[2] != 4 or values.dtype != np.uint8:

@@ -35,7 +35,7 @@ APP = "demoscope"
 _MOST_BYTES = 1 << 20
 _MOST_FILES = 200
 _MODEL = ConfigDict(frozen=True, extra="forbid")
-_MOST_STARS = 3
+_MOST_STARS = 6
 """More wildcards in one pattern could make matching slow."""
 
 
@@ -50,7 +50,8 @@ class _Channels(BaseModel):
 
     Attributes:
         signal: The array.
-        channels: Names with `*` and `?`; upper and lower case differ.
+        channels: Names with `*` and `?`; upper and lower case differ. `a|b` takes b where there
+            is no a. Each must be found.
         indices: Columns, for robots whose channels have no telling names.
         size: Number of columns the signal must have if indices are given.
     """
@@ -77,11 +78,20 @@ class _Channels(BaseModel):
             return self.indices if len(names) == self.size else ()
         found: set[int] = set()
         for pattern in self.channels:
-            fitting = [i for i, name in enumerate(names) if fnmatchcase(name, pattern)]
+            fitting = _first_fitting(pattern, names)
             if not fitting:
                 return ()
             found.update(fitting)
         return tuple(sorted(found))
+
+
+def _first_fitting(pattern: str, names: Sequence[str]) -> list[int]:
+    """Columns that the first alternative with any finds."""
+    for part in pattern.split("|"):
+        fitting = [i for i, name in enumerate(names) if fnmatchcase(name, part)]
+        if fitting:
+            return fitting
+    return []
 
 
 class Motion(_Channels):
@@ -299,7 +309,7 @@ def preset_of(
 
 def _literal(name: str) -> str:
     """A pattern without wildcards: `?` stands for signs that would be some."""
-    return re.sub(r"[\[\]*]", "?", name)
+    return re.sub(r"[\[\]*|]", "?", name)
 
 
 def grippers_by(

@@ -85,7 +85,9 @@ def guess_motion(
     return MotionChannels(arm, signal, tuple(found), chosen, measured, "guessed", reason)
 
 
-def other_arms(demonstration: Demonstration, own: MotionChannels, edits: Iterable[Edit]) -> list[int]:
+def other_arms(
+    demonstration: Demonstration, own: MotionChannels, edits: Iterable[Edit]
+) -> list[int]:
     """Columns that say how fast the other arm moves, of the same signal and kind.
 
     Args:
@@ -158,7 +160,9 @@ def _is_pose(words: frozenset[str]) -> bool:
     return bool(words & _POSE) or {"end", "effector"} <= words or (bool(words) and words <= axes)
 
 
-def _places(poses: list[int], names: tuple[str, ...], words: dict[int, frozenset[str]]) -> list[int]:
+def _places(
+    poses: list[int], names: tuple[str, ...], words: dict[int, frozenset[str]]
+) -> list[int]:
     """Of the columns of poses those in metres: x, y, z, or the first three of each vector."""
     upright = [i for i in poses if not words[i] & _TURNS]
     axes = [i for i in upright if words[i] & frozenset(_AXES)]

@@ -27,6 +27,7 @@ class Tally:
 
     Attributes:
         cases: Number of harmed datasets opened.
+        noticed: How many of them were told apart from the good one by what was said.
         failures: What must not happen: crash, hang, exception, a write.
         slowest: Seconds of the slowest case, and which it was.
         peak: Peak resident memory of the process, bytes.
@@ -34,6 +35,7 @@ class Tally:
     """
 
     cases: int = 0
+    noticed: int = 0
     failures: list[str] = field(default_factory=list)
     slowest: tuple[float, str] = (0.0, "")
     peak: int = 0
@@ -103,6 +105,9 @@ def harms(path: Path, amount: int, chance: random.Random) -> Iterator[Harm]:
 def harm_all(dataset: Path, folder: Path, opener: Opener, amount: int, seed: int) -> Tally:
     """Harm every file below `folder`, one at a time, and open `dataset` each time."""
     tally, chance = Tally(), random.Random(seed)  # noqa: S311 - no secret
+    unharmed = opener.open(dataset)
+    if unharmed["failure"]:
+        tally.failures.append(f"unharmed: {unharmed['failure']}")
     for file in sorted(p for p in folder.rglob("*") if p.is_file()):
         good = file.read_bytes()
         for harm in harms(file, amount, chance):
@@ -111,6 +116,7 @@ def harm_all(dataset: Path, folder: Path, opener: Opener, amount: int, seed: int
             before = snapshot(folder)
             answer = opener.open(dataset)
             tally.cases += 1
+            tally.noticed += answer.get("said") != unharmed.get("said")
             tally.slowest = max(tally.slowest, (answer["seconds"], case))
             tally.peak = max(tally.peak, answer["peak"])
             tally.codes[str(answer.get("said", "failure")).split(":")[0]] += 1

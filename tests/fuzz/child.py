@@ -23,7 +23,10 @@ def use(path: str) -> str:
     said = []
     try:
         source = open_dataset(path)
-        present = [e for e in source.info.episodes[:200] if e.present][:2]
+        info = source.info
+        listed = [e for e in info.episodes[:200] if e.problems]
+        said += [p.code for p in (*info.problems, *(p for e in listed for p in e.problems))]
+        present = [e for e in info.episodes[:200] if e.present][:2]
     except DataError as error:
         return f"{error.code}: {error}"
     for episode in present:
@@ -31,10 +34,12 @@ def use(path: str) -> str:
             examine_episode(source, episode)
             demonstration = source.open(episode.index)
             with closing(source.reader(demonstration)) as reader:
+                said += [p.code for p in demonstration.problems]
                 for camera in demonstration.cameras:
                     for frame in (0, demonstration.length // 2, demonstration.length - 1):
                         try:
                             reader.frame(camera.key, frame)
+                            said += [n for n in [reader.picture(camera.key, frame).note] if n]
                             reader.depth(camera.key, frame)
                         except DataError as error:
                             said.append(f"{error.code}: {error}")

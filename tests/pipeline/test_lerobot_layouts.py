@@ -182,7 +182,8 @@ def test_depth_pictures(tmp_path: Path, depth: dict[str, Any], factor: float) ->
 
 
 def test_depth_in_metres_as_tiff() -> None:
-    from pipeline.sources.lerobot_images import decode_depth, tiff_size
+    from pipeline.sources.images import tiff_size
+    from pipeline.sources.lerobot_images import decode_depth
 
     values = np.full((5, 7), 1.25, np.float32)
     values[0, 0] = np.nan
