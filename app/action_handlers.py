@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from PySide6.QtWidgets import QDialog, QFileDialog, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFileDialog, QWidget
 
 from app.actions import ACTIONS, GESTURES, ActionTable
 from app.intents import Intents
@@ -21,8 +21,10 @@ from pipeline.annotate import annotation_of
 from pipeline.model.edits import EPISODE_SCOPE
 from pipeline.model.episodes import present_indices
 from pipeline.model.problem import DataError
-from widgets.channel_mapping import ChannelMapping
 from widgets.shortcut_help import ShortcutHelp, ShortcutLine
+
+if TYPE_CHECKING:
+    from app.channel_dialog import ChannelDialog
 
 
 class Shell(Protocol):
@@ -75,7 +77,7 @@ class ActionHandlers:
         self._table = table
         self._shell = shell
         self._parent = shell.window()
-        self._channels: QDialog | None = None
+        self._channels: ChannelDialog | None = None
         self._pictures = PictureActions(control, panels, table, self._parent)
         missing = [s.id for s in ACTIONS if not hasattr(self, f"do_{s.id}")]
         missing = [name for name in missing if not name.startswith("candidate_")]
@@ -187,19 +189,20 @@ class ActionHandlers:
         self._pictures.resize_brush(-1)
 
     def do_channels(self) -> None:
-        """Show the gripper channels."""
-        dialog = QDialog(self._parent)
-        dialog.setWindowTitle("Gripper channels")
-        mapping = ChannelMapping(dialog)
-        mapping.channelsChanged.connect(self._intents.set_channels)
-        mapping.set_demonstration(self._control.document.session.demonstration)
-        QVBoxLayout(dialog).addWidget(mapping)
-        dialog.resize(560, 520)
-        dialog.setModal(False)
-        dialog.show()
+        """Show the channel mapping."""
         if self._channels is not None:
             self._channels.deleteLater()
+        # lazy: most sessions never open it, and the window should be there soon
+        from app.channel_dialog import ChannelDialog
+
+        dialog = ChannelDialog(self._control, self._parent)
+        dialog.mapping.mappingChosen.connect(self._intents.set_channels)
+        dialog.destroyed.connect(self._forget_channels)
+        dialog.show()
         self._channels = dialog
+
+    def _forget_channels(self) -> None:
+        self._channels = None
 
     # -- Go --------------------------------------------------------------------------------
 

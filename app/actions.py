@@ -62,7 +62,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
                "masks"),
     ActionSpec("brush_larger", "Edit", "Larger brush", ("]",), "masks"),
     ActionSpec("brush_smaller", "Edit", "Smaller brush", ("[",), "masks"),
-    ActionSpec("channels", "Edit", "Gripper channels…", (), "episode"),
+    ActionSpec("channels", "Edit", "Channel mapping…", (), "episode"),
     ActionSpec("play", "Go", "Play / pause", ("Space",), "episode"),
     ActionSpec("play_forwards", "Go", "Play forwards; again: twice as fast", ("L",), "episode"),
     ActionSpec("play_backwards", "Go", "Play backwards; again: twice as fast", ("J",), "episode"),

@@ -73,6 +73,8 @@ class DatasetReport:
                     "channels": list(g.names),
                     "signal": g.signal,
                     "closed_is": g.closed_is.value,
+                    "combine": g.combine.value,
+                    "percentiles": list(g.percentiles) if g.percentiles else None,
                     "origin": g.origin,
                     "reason": g.reason,
                 }
@@ -119,7 +121,10 @@ class DatasetReport:
         for gripper in self.grippers:
             names = ", ".join(gripper.names)
             where = f"{gripper.arm}: {gripper.signal} {names}"
-            lines.append(f"  gripper   {where}; closed is {gripper.closed_is}")
+            several = f", {gripper.combine} of them" if len(gripper.names) > 1 else ""
+            ends = gripper.percentiles
+            own = f", ends at {ends[0]:g} % and {ends[1]:g} %" if ends else ""
+            lines.append(f"  gripper   {where}; closed is {gripper.closed_is}{several}{own}")
             lines.append(f"            ({gripper.reason})")
         if not self.grippers:
             lines.append("  gripper   none found")

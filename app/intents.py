@@ -15,12 +15,12 @@ from pipeline.model.arrays import Bool
 from pipeline.model.edits import (
     AddBox,
     ChooseCandidate,
+    Edit,
     FixBox,
     JudgeCaption,
     MoveBoundary,
     PaintMask,
     Rename,
-    SetChannels,
 )
 from pipeline.model.mask_runs import runs_of
 from pipeline.model.problem import Cancelled, DataError, Problem
@@ -179,13 +179,10 @@ class Intents(QObject):
             )
         )
 
-    def set_channels(self, arm: str, signal: str, indices: tuple[int, ...], closed: str) -> None:
-        """Use other gripper channels."""
-        self._control.decide(
-            SetChannels.model_validate(
-                {"arm": arm, "signal": signal, "indices": indices, "closed_is": closed}
-            )
-        )
+    def set_channels(self, edits: tuple[Edit, ...]) -> None:
+        """Use another channel mapping: one correction, and one undo, per arm and use."""
+        for edit in edits:
+            self._control.decide(edit)
 
     def _renamed(self, object_name: str, target_name: str) -> None:
         subtask = self._control.document.session.subtask

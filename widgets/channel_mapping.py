@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import (
-    QComboBox,
     QHBoxLayout,
     QLabel,
     QMenu,
@@ -21,16 +21,16 @@ from PySide6.QtWidgets import (
 
 from pipeline.model.demonstration import Demonstration, MotionKind
 from pipeline.model.edits import Edit
-from pipeline.sources.gripper_channels import is_opening
-from pipeline.sources.robot_presets import RobotPreset, grippers_by, matching_presets
+from pipeline.sources.robot_presets import RobotPreset
 from pipeline.stages.motion_channels import guess_motion
 from pipeline.stages.phase_options import PhasesOptions
 from widgets import channel_choice as choices
 from widgets.channel_choice import ArmChoice
 from widgets.channel_form import ChannelForm
 from widgets.channel_plot import ChannelPlot, Strip
+from widgets.channel_presets import PresetBox
 from widgets.channel_table import ChannelTable, Place
-from widgets.fields import EmptyHint, FilterLine, guard_wheel, muted, quiet_button, tip
+from widgets.fields import EmptyHint, FilterLine, muted, quiet_button, tip
 from widgets.signal_plot import SignalPlot
 from widgets.theme import GRID, HALF_GRID
 
@@ -39,7 +39,7 @@ _MOST_ARMS = 8
 _EMPTY = "Open an episode to map its channels."
 _BY = {
     "guessed": "Guessed",
-    "preset": "From a preset",
+    "preset": "Known robot",
     "format": "Defined by the format",
     "user": "Chosen by you",
 }
@@ -67,20 +67,13 @@ class ChannelMapping(QWidget):
         self._options = PhasesOptions()
         self._before: tuple[ArmChoice, ...] = ()
         self._draft: tuple[ArmChoice, ...] = ()
-        self._presets: tuple[RobotPreset, ...] = ()
-        self._listed: tuple[RobotPreset | None, ...] = ()
-        self._selected: tuple[Place, ...] = ()
-        self._frame = -1
         self._build_parts()
         self._build_layout()
         self.set_demonstration(None)
 
     def _build_parts(self) -> None:
-        self._preset = QComboBox(self)
-        self._preset.setAccessibleName("Preset")
-        self._preset.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
-        guard_wheel(self._preset)
-        self._preset.activated.connect(self._apply_preset)
+        self._preset = PresetBox(self)
+        self._preset.presetChosen.connect(self._apply_preset)
         self._save = quiet_button("Save as preset…", "", self)
         self._save.clicked.connect(self._want_preset)
         self._trouble = QLabel(self)
@@ -142,8 +135,9 @@ class ChannelMapping(QWidget):
             splitter.addWidget(side)
         splitter.setChildrenCollapsible(False)
         splitter.setHandleWidth(2 * GRID)
-        splitter.setStretchFactor(0, 5)
-        splitter.setStretchFactor(1, 4)
+        splitter.setSizes([60 * GRID, 50 * GRID])
+        splitter.setStretchFactor(0, 6)
+        splitter.setStretchFactor(1, 5)
         bottom = _row(self._note, self._undo, self._use)
         bottom.setStretch(0, 1)
         page = QWidget(self)
@@ -184,10 +178,18 @@ class ChannelMapping(QWidget):
         self._draft = self._before
         if new:
             self._table.set_demonstration(demonstration)
-        self._list_presets()
-        self._fill_tabs(self.arm)
+        self._preset.set_demonstration(demonstration)
+        self._fill_tabs(self.arm or self._busiest())
         if new:
             self._show_used()
+
+    def _busiest(self) -> str:
+        """The arm whose gripper moves most: the one people look for."""
+        shown = self._demonstration
+        if shown is None or not self._draft:
+            return ""
+        signals = {c.arm: choices.preview(shown, c, self._options) for c in self._draft}
+        return max(signals, key=lambda arm: getattr(signals[arm], "activity", 0.0))
 
     def set_presets(self, presets: Sequence[RobotPreset], problems: Sequence[str] = ()) -> None:
         """Offer presets.
@@ -196,14 +198,12 @@ class ChannelMapping(QWidget):
             presets: All there are; those that fit the episode are listed.
             problems: What is wrong with files of presets, a sentence each.
         """
-        self._presets = tuple(presets)
+        self._preset.set_presets(presets)
         self._trouble.setText("\n".join(problems))
         self._trouble.setVisible(bool(problems))
-        self._list_presets()
 
     def set_frame(self, frame: int) -> None:
         """Mark the frame of the cursor in all plots."""
-        self._frame = frame
         for part in (self._table, self._opening, self._plot):
             part.set_frame(frame)
 
@@ -220,45 +220,12 @@ class ChannelMapping(QWidget):
 
     # -- presets ---------------------------------------------------------------------------
 
-    def _list_presets(self) -> None:
-        """List what fits: the guess, presets of this robot, then other presets."""
-        blocker = QSignalBlocker(self._preset)
-        self._preset.clear()
+    def _apply_preset(self, preset: RobotPreset | None) -> None:
+        """Fill the draft; None takes the guess."""
         shown = self._demonstration
         if shown is None:
             return
-        names = shown.state_names, shown.action_names
-        fingers = [n for n in shown.state_names if is_opening(n)]
-        best = {
-            p.name: why
-            for p, why in matching_presets(self._presets, *names, shown.robot_type, fingers)
-        }
-        fitting = [p for p in self._presets if p.name in best or grippers_by(p, *names)]
-        fitting.sort(key=lambda p: (p.name not in best, p.name))
-        self._preset.addItem("Choose…" if fitting else "Choose… (no preset has these channels)")
-        self._preset.addItem("Demoscope's guess")
-        self._listed = (None, *fitting)
-        for row, preset in enumerate(fitting, start=2):
-            mark = " · this robot" if preset.name in best else ""
-            self._preset.addItem(f"{preset.name}{mark}")
-            self._preset.setItemData(
-                row,
-                tip(preset.name, best.get(preset.name, ""), f"Source: {preset.source}"),
-                Qt.ItemDataRole.ToolTipRole,
-            )
-        about = "Fills the draft for all arms: gripper, closed end and motion of a known robot."
-        own = "Your own lie in “robots” of Demoscope's configuration folder."
-        self._preset.setToolTip(tip("Preset", about, own))
-        del blocker
-
-    def _apply_preset(self, row: int) -> None:
-        shown = self._demonstration
-        if shown is None or row == 0:
-            return
-        preset = self._listed[row - 1]
         filled = choices.guessed(shown) if preset is None else choices.by_preset(shown, preset)
-        with QSignalBlocker(self._preset):
-            self._preset.setCurrentIndex(0)
         if not filled:
             self._note.setText("Nothing looks like a gripper; check its channels in the table.")
             return
@@ -292,7 +259,7 @@ class ChannelMapping(QWidget):
         free = [a for a in _ARMS if a not in taken]
         free += [f"arm {i}" for i in range(2, _MOST_ARMS + 1) if f"arm {i}" not in taken][:1]
         for arm in free:
-            self._menu.addAction(arm.capitalize(), lambda name=arm: self.add_arm(name))
+            self._menu.addAction(arm.capitalize(), partial(self.add_arm, arm))
 
     def add_arm(self, arm: str) -> None:
         """Add an arm to the draft; its gripper channels are to be checked."""
@@ -305,7 +272,7 @@ class ChannelMapping(QWidget):
             motion_signal=moves.signal,
             motion=moves.indices,
             kind=moves.kind,
-            reason="check the channels of its gripper in the table",
+            reason="check its channels in the table",
             gripper_by="user",
         )
         self._draft = (*self._draft, added)
@@ -332,10 +299,14 @@ class ChannelMapping(QWidget):
             self._reason.setText("No arm is mapped. Add one, or choose a preset.")
         else:
             self._form.set_choice(choice, self._options)
-            by = _BY.get(choice.gripper_by, choice.gripper_by)
-            reason = "" if choice.gripper_by == "user" else choice.reason
-            reason = choice.reason if not choice.gripper else reason
-            self._reason.setText(f"{by}: {reason}" if reason else by)
+            by = (
+                _BY.get(choice.gripper_by, choice.gripper_by)
+                if choice.gripper
+                else "No gripper yet"
+            )
+            by_hand = choice.gripper_by == "user" and choice.gripper
+            reason = "" if by_hand else choice.reason
+            self._reason.setText(f"{by}: {reason}." if reason else f"{by}.")
         self._show_marks()
         self._show_opening(choice)
         self._show_buttons()
@@ -376,7 +347,13 @@ class ChannelMapping(QWidget):
         if signal is None or choice is None:
             hint = "Check the channels of this arm's gripper in the table."
             self._opening.set_signal(np.zeros(0, np.float32), ("", ""), hint)
-        elif len(choice.gripper) == 1:
+            return
+        if signal.activity < options.min_activity:
+            self._reason.setText(
+                f"{self._reason.text()} It moves over {signal.activity:.1%} of its plausible range "
+                f"here, under {options.min_activity:.0%}: for the phases this gripper rests."
+            )
+        if len(choice.gripper) == 1:
             ends = (f"open {signal.raw_high:.4g}", f"closed {signal.raw_low:.4g}")
             self._opening.set_signal(signal.opening, ends)
         else:
@@ -409,7 +386,6 @@ class ChannelMapping(QWidget):
             self._table.select_places(frozenset((choice.signal, i) for i in choice.gripper))
 
     def _show_selected(self, places: tuple[Place, ...]) -> None:
-        self._selected = places
         shown = self._demonstration
         if shown is None:
             self._plot.set_strips(())
@@ -440,7 +416,8 @@ class ChannelMapping(QWidget):
         if not on and choice.signal != signal:
             return
         columns = tuple(sorted({*known, column} if on else set(known) - {column}))
-        self._put(replace(choice, signal=signal, gripper=columns, gripper_by="user"))
+        reason = "check its channels in the table"
+        self._put(replace(choice, signal=signal, gripper=columns, gripper_by="user", reason=reason))
         if choice.gripper and choice.signal != signal:
             self._note.setText(
                 f"The gripper of {choice.arm} is taken from the {signal} now; one gripper cannot "

@@ -13,21 +13,22 @@ from PySide6.QtCore import (
     QModelIndex,
     QPersistentModelIndex,
     QRectF,
+    QSize,
     QSortFilterProxyModel,
     Qt,
     Signal,
 )
-from PySide6.QtGui import QPainter, QPen
+from PySide6.QtGui import QColor, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import (
     QFrame,
-    QHeaderView,
+    QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
     QTableView,
     QWidget,
 )
 
-from pipeline.model.arrays import F32, F64
+from pipeline.model.arrays import F32, F64, Bool
 from pipeline.model.demonstration import Demonstration
 from widgets.channel_choice import SIGNALS, names_of, values_of
 from widgets.fields import tip
@@ -128,12 +129,12 @@ class ChannelModel(QAbstractTableModel):
         """List the channels of an episode."""
         self.beginResetModel()
         self._places, self._names, self._sparks = (), (), []
-        for signal in SIGNALS if demonstration is not None else ():
-            assert demonstration is not None
-            names = names_of(demonstration, signal)
-            self._places += tuple((signal, i) for i in range(len(names)))
-            self._names += names
-            self._sparks += sparks(values_of(demonstration, signal))
+        if demonstration is not None:
+            for signal in SIGNALS:
+                names = names_of(demonstration, signal)
+                self._places += tuple((signal, i) for i in range(len(names)))
+                self._names += names
+                self._sparks += sparks(values_of(demonstration, signal))
         self.endResetModel()
 
     def set_marks(
@@ -248,28 +249,54 @@ class _SparkPainter(QStyledItemDelegate):
     def __init__(self, table: ChannelTable) -> None:
         super().__init__(table)
         self._table = table
+        self._kept: dict[str, QPixmap] = {}
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         """Draw the cell's background, the plot, the cursor."""
         super().paint(painter, option, index)
         spark = self._table.spark_at(index)
-        area = QRectF(option.rect).adjusted(HALF_GRID, HALF_GRID, -HALF_GRID, -HALF_GRID)  # type: ignore[attr-defined]
-        palette = option.palette  # type: ignore[attr-defined]
-        painter.save()
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        share = self._table.cursor_share
-        if share is not None:
-            x = area.left() + share * area.width()
-            painter.setPen(QPen(colors(palette).status(Status.WARNING), 1))
-            painter.drawLine(int(x), int(area.top()), int(x), int(area.bottom()))
-        painter.setPen(QPen(colors(palette).status(Status.RUNNING), 1))
+        area = QRectF(option.rect).adjusted(HALF_GRID, HALF_GRID, -HALF_GRID, -HALF_GRID)
+        palette = option.palette
+        selected = bool(option.state & QStyle.StateFlag.State_Selected)
+        ink = palette.highlightedText().color() if selected else colors(palette).status(
+            Status.RUNNING
+        )  # fmt: skip
         known = np.isfinite(spark.low)
         if not known.any():
-            painter.setPen(palette.placeholderText().color())
+            painter.setPen(ink if selected else palette.placeholderText().color())
             painter.drawText(area, Qt.AlignmentFlag.AlignVCenter, "no values")
-        for start, end in runs(known):
-            painter.drawPolyline(polygon(_line(spark, area, start, end)))
-        painter.restore()
+            return
+        share = self._table.cursor_share
+        if share is not None:
+            x = int(area.left() + share * area.width())
+            painter.setPen(QPen(colors(palette).status(Status.WARNING), 1))
+            painter.drawLine(x, int(area.top()), x, int(area.bottom()))
+        ratio = self._table.devicePixelRatioF()
+        size = area.size().toSize() + QSize(1, 1)
+        key = f"spark/{id(spark)}/{size.width()}x{size.height()}/{ratio}/{ink.rgb()}"
+        picture = self._kept.get(key)
+        if picture is None:
+            picture = self._kept[key] = _picture(spark, known, size, ratio, ink)
+        painter.drawPixmap(area.topLeft(), picture)
+
+    def forget(self) -> None:
+        """Other channels: drop the pictures of the old ones."""
+        self._kept.clear()
+
+
+def _picture(spark: Spark, known: Bool, size: QSize, ratio: float, ink: QColor) -> QPixmap:
+    """A small plot drawn once: the cursor moves over it with every frame."""
+    picture = QPixmap(size * ratio)
+    picture.setDevicePixelRatio(ratio)
+    picture.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(picture)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(QPen(ink, 1))
+    area = QRectF(0.0, 0.5, size.width() - 1.0, size.height() - 2.0)
+    for start, end in runs(known):
+        painter.drawPolyline(polygon(_line(spark, area, start, end)))
+    painter.end()
+    return picture
 
 
 def _line(spark: Spark, area: QRectF, start: int, end: int) -> F64:
@@ -315,14 +342,15 @@ class ChannelTable(QTableView):
         self.verticalHeader().setDefaultSectionSize(ROW_HEIGHT + HALF_GRID)
         header = self.horizontalHeader()
         header.setHighlightSections(False)
-        header.setStretchLastSection(False)
-        header.setSectionResizeMode(Column.SPARK, QHeaderView.ResizeMode.Stretch)
-        self.setItemDelegateForColumn(Column.SPARK, _SparkPainter(self))
+        header.setStretchLastSection(True)
+        self._painter = _SparkPainter(self)
+        self.setItemDelegateForColumn(Column.SPARK, self._painter)
         self.selectionModel().selectionChanged.connect(self._tell_selection)
 
     def set_demonstration(self, demonstration: Demonstration | None) -> None:
         """List the channels of an episode."""
         self._length = demonstration.length if demonstration is not None else 0
+        self._painter.forget()
         self.model_of_channels.set_demonstration(demonstration)
         self._fit_columns()
 
@@ -330,7 +358,9 @@ class ChannelTable(QTableView):
         """Move the cursor."""
         if frame != self._frame:
             self._frame = frame
-            self.viewport().update()
+            left = self.columnViewportPosition(Column.SPARK)
+            width = self.columnWidth(Column.SPARK)
+            self.viewport().update(left, 0, width, self.viewport().height())
 
     def set_filter(self, text: str) -> None:
         """Show rows that have all words."""
@@ -362,7 +392,7 @@ class ChannelTable(QTableView):
         for column in (Column.PLACE, Column.NAME, Column.GRIPPER, Column.MOTION):
             self.resizeColumnToContents(column)
         self.setColumnWidth(Column.NAME, min(self.columnWidth(Column.NAME) + GRID, 28 * GRID))
-        self.setColumnWidth(Column.USED, 20 * GRID)
+        self.setColumnWidth(Column.SPARK, 18 * GRID)
 
     def _tell_selection(self) -> None:
         rows = sorted(i.row() for i in self.selectionModel().selectedRows())

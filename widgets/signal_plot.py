@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QPainter, QPaintEvent, QPen, QPolygonF
+from PySide6.QtGui import (
+    QFont,
+    QPaintDevice,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QPixmap,
+    QPolygonF,
+)
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from pipeline.model.arrays import F32
@@ -12,7 +23,63 @@ from widgets.polylines import Envelope, envelope, lines_of, polygon
 from widgets.theme import GRID, HALF_GRID, Status, colors, tabular
 
 
-class SignalPlot(QWidget):
+class FramePlot(QWidget):
+    """A plot over the frames that is drawn once and kept; only the cursor moves over it."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._frame = -1
+        self._kept = QPixmap()
+        self._kept_for: tuple[object, ...] = ()
+
+    def set_frame(self, frame: int) -> None:
+        """Mark a frame; negative for none."""
+        if frame != self._frame:
+            self._frame = frame
+            self.update()
+
+    def renew(self) -> None:
+        """Draw all of it again."""
+        self._kept_for = ()
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Draw the kept picture, and the cursor over it."""
+        ratio = self.devicePixelRatioF()
+        wanted = (self.size(), ratio, self.palette().cacheKey(), self.font().key())
+        if wanted != self._kept_for:
+            self._kept = QPixmap(self.size() * ratio)
+            self._kept.setDevicePixelRatio(ratio)
+            self._kept.fill(self.palette().base().color())
+            with _painting(self._kept, self.font()) as painter:
+                self.draw_still(painter)
+            self._kept_for = wanted
+        with _painting(self, self.font()) as painter:
+            painter.drawPixmap(0, 0, self._kept)
+            self.draw_cursor(painter)
+
+    def draw_still(self, painter: QPainter) -> None:
+        """Draw what does not depend on the cursor."""
+        raise NotImplementedError
+
+    def draw_cursor(self, painter: QPainter) -> None:
+        """Draw what depends on the cursor."""
+        raise NotImplementedError
+
+
+@contextmanager
+def _painting(device: QPaintDevice, font: QFont) -> Iterator[QPainter]:
+    """A painter that ends before its device does."""
+    painter = QPainter(device)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setFont(tabular(font))
+    try:
+        yield painter
+    finally:
+        painter.end()
+
+
+class SignalPlot(FramePlot):
     """Draws an opening signal over the frames: 1 (open) on top, 0 (closed) below."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -21,7 +88,6 @@ class SignalPlot(QWidget):
         self._labels = ("open", "closed")
         self._hint = "No channel is chosen."
         self._thresholds: tuple[float, float] | None = None
-        self._frame = -1
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self.setMinimumHeight(10 * GRID)
         self.setAccessibleName("Opening of the gripper")
@@ -46,38 +112,29 @@ class SignalPlot(QWidget):
         """
         self._signal, self._labels = opening, labels
         self._hint = hint or "No channel is chosen."
-        self.update()
+        self.renew()
 
     def set_thresholds(self, close_below: float, open_above: float) -> None:
         """Draw the two thresholds of the phases, as openings 0..1."""
-        self._thresholds = (close_below, open_above)
-        self.update()
-
-    def set_frame(self, frame: int) -> None:
-        """Mark a frame; negative for none."""
-        if frame != self._frame:
-            self._frame = frame
-            self.update()
+        if self._thresholds != (close_below, open_above):
+            self._thresholds = (close_below, open_above)
+            self.renew()
 
     def sizeHint(self) -> QSize:
         """Wide and low."""
         return QSize(40 * GRID, 14 * GRID)
 
-    def paintEvent(self, event: QPaintEvent) -> None:
-        """Draw the two ends, the thresholds, the cursor and the line."""
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setFont(tabular(self.font()))
+    def draw_still(self, painter: QPainter) -> None:
+        """Draw the two ends, the thresholds and the line."""
         palette, metrics = self.palette(), painter.fontMetrics()
-        painter.fillRect(self.rect(), palette.base())
         painter.setPen(palette.placeholderText().color())
         if not self._signal.size:
             text = self.rect().adjusted(GRID, 0, -GRID, 0)
             flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
             painter.drawText(text, flags, self._hint)
             return
-        left = max(metrics.horizontalAdvance(label) for label in self._labels) + 2 * GRID
-        area = QRectF(self.rect()).adjusted(left, GRID, -GRID, -GRID)
+        area = self._area(painter)
+        left = area.left()
         right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         height = metrics.height()
         for y, label in zip((area.top(), area.bottom()), self._labels, strict=True):
@@ -92,10 +149,19 @@ class SignalPlot(QWidget):
             y = area.bottom() - level * area.height()
             painter.setPen(QPen(theme.status(Status.STALE), 1, Qt.PenStyle.DashLine))
             painter.drawLine(QPointF(area.left(), y), QPointF(area.right(), y))
-        draw_cursor(painter, area, self._frame, len(self._signal), self)
         painter.setPen(QPen(theme.status(Status.RUNNING), 1.4))
         for line in self._lines(area):
             painter.drawPolyline(line)
+
+    def draw_cursor(self, painter: QPainter) -> None:
+        """Draw the line of the cursor's frame."""
+        draw_cursor(painter, self._area(painter), self._frame, len(self._signal), self)
+
+    def _area(self, painter: QPainter) -> QRectF:
+        """Where the line is drawn: right of the labels."""
+        metrics = painter.fontMetrics()
+        left = max(metrics.horizontalAdvance(label) for label in self._labels) + 2 * GRID
+        return QRectF(self.rect()).adjusted(left, GRID, -GRID, -GRID)
 
     def _lines(self, area: QRectF) -> list[QPolygonF]:
         """The signal in pixels; long ones as minimum and maximum per pixel column."""

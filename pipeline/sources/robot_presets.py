@@ -34,7 +34,7 @@ CONFIG_DIR_VARIABLE = "DEMOSCOPE_CONFIG_DIR"
 APP = "demoscope"
 _MOST_BYTES = 1 << 20
 _MOST_FILES = 200
-_MODEL = ConfigDict(frozen=True, extra="forbid")
+_MODEL = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 _MOST_STARS = 6
 """More wildcards in one pattern could make matching slow."""
 
@@ -297,7 +297,7 @@ def preset_of(
             )
         return RobotPreset(
             name=name,
-            robot_types=(_literal(robot_type.lower()),) if robot_type else (),
+            robot_types=(_literal(_plain_type(robot_type)),) if robot_type else (),
             arms=tuple(arms),
             source="saved from the channel mapping",
             by_names=True,
@@ -305,6 +305,11 @@ def preset_of(
     except ValidationError as error:
         first = error.errors()[0]["msg"]
         raise DataError("bad_preset", f"this mapping cannot be a preset: {first}") from error
+
+
+def _plain_type(robot_type: str) -> str:
+    """A robot type in lower case with `_` between its words."""
+    return re.sub(r"[\s\-]+", "_", robot_type.strip().lower())
 
 
 def _literal(name: str) -> str:
@@ -355,13 +360,13 @@ def matching_presets(
         must_cover: Names that look like grippers: a preset chosen by names alone must know all of
             their arms, or an arm would be lost.
     """
-    wanted = re.sub(r"[\s\-]+", "_", robot_type.strip().lower())
+    wanted = _plain_type(robot_type)
     by_type, by_names = [], []
     for preset in presets:
         grippers = grippers_by(preset, state_names, action_names)
         if not grippers:
             continue
-        if wanted and any(fnmatchcase(wanted, p) for p in preset.robot_types):
+        if wanted and any(fnmatchcase(wanted, _plain_type(p)) for p in preset.robot_types):
             by_type.append((len(grippers), preset, f"the robot type is {robot_type}"))
         elif preset.by_names and len(grippers) == len(preset.arms):
             known = {n for g in grippers for n in g.names}

@@ -172,4 +172,3 @@ def _places(
     for i in upright:
         vectors.setdefault(names[i].rstrip("0123456789"), []).append(i)
     return sorted(i for columns in vectors.values() for i in columns[:3])
-

@@ -85,6 +85,9 @@ def channels_in_force(
                 )
             )
             continue
+        table = demonstration.state if edit.signal == "state" else demonstration.action
+        if edit.arm not in entries and np.isnan(table[:, list(edit.indices)]).all():
+            continue  # the choice holds for the whole dataset, and this episode lacks the arm
         entries[edit.arm] = GripperChannels(
             arm=edit.arm,
             signal=edit.signal,

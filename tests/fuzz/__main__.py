@@ -17,9 +17,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     failed = 0
-    print(
-        f"{'format':14} {'cases':>6} {'noticed':>7} {'slowest':>9} {'peak MiB':>9} {'failures':>9}  said"
-    )
+    print("format          cases noticed   slowest  peak MiB  failures  said")
     for name in options.formats:
         with tempfile.TemporaryDirectory(prefix="demoscope-fuzz-") as place:
             folder = Path(place) / "data"
@@ -30,8 +28,8 @@ def main() -> int:
         failed += len(tally.failures)
         said = ", ".join(f"{code} {n}" for code, n in tally.codes.most_common(6))
         print(
-            f"{name:14} {tally.cases:6} {tally.noticed:7} {tally.slowest[0]:7.2f} s {tally.peak / 2**20:9.0f} "
-            f"{len(tally.failures):9}  {said}",
+            f"{name:14} {tally.cases:6} {tally.noticed:7} {tally.slowest[0]:7.2f} s "
+            f"{tally.peak / 2**20:9.0f} {len(tally.failures):9}  {said}",
             flush=True,
         )
         for failure in tally.failures[:8]:
