@@ -23,7 +23,7 @@ from pipeline.model.demonstration import DatasetInfo, DatasetSource
 from pipeline.model.edits import EPISODE_SCOPE, Edit
 from pipeline.model.options import describe
 from pipeline.model.problem import Cancelled, DataError, Severity
-from pipeline.sources.hub_dataset import HubDataset, open_anything
+from pipeline.sources.hub.dataset import HubDataset, open_anything
 
 log = logging.getLogger(__name__)
 

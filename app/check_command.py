@@ -15,15 +15,15 @@ from app.arguments import named_episode, parse_episodes, split_path
 from app.dataset_report import health_dict
 from app.settings import paths
 from app.terminal import progress, say
+from pipeline.health.codes import HEALTH_CODES
+from pipeline.health.dataset import DatasetHealth
+from pipeline.health.options import HealthOptions
+from pipeline.health.scan import HealthScan, ScanSettings
+from pipeline.health.values import EpisodeHealth, gravest_first, plain
 from pipeline.model.demonstration import DatasetInfo, EpisodeInfo
 from pipeline.model.problem import DataError, Problem, Severity
 from pipeline.sources.detect import open_dataset
-from pipeline.sources.health_codes import HEALTH_CODES
-from pipeline.sources.health_dataset import DatasetHealth
-from pipeline.sources.health_options import HealthOptions
-from pipeline.sources.health_scan import HealthScan, ScanSettings
-from pipeline.sources.health_values import EpisodeHealth, gravest_first, plain
-from pipeline.sources.hub_dataset import local_place
+from pipeline.sources.hub.dataset import local_place
 
 _MOST_JOBS = 4
 _SECONDS, _DEEP_SECONDS = 30.0, 120.0

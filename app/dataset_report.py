@@ -11,6 +11,9 @@ from typing import Any
 from app.arguments import named_episode, split_path
 from app.saved_reviews import saved_reviews
 from app.terminal import note, progress, say
+from pipeline.health.dataset import DatasetHealth
+from pipeline.health.examination import examine_opened
+from pipeline.health.values import EpisodeHealth, gravest_first, plain
 from pipeline.model.demonstration import (
     DatasetInfo,
     DatasetSource,
@@ -22,10 +25,7 @@ from pipeline.model.edits import Edit, SetChannels
 from pipeline.model.problem import DataError, Problem
 from pipeline.review.events import DATASET_WIDE
 from pipeline.sources.detect import open_dataset
-from pipeline.sources.health import examine_opened
-from pipeline.sources.health_dataset import DatasetHealth
-from pipeline.sources.health_values import EpisodeHealth, gravest_first, plain
-from pipeline.sources.hub_dataset import local_place
+from pipeline.sources.hub.dataset import local_place
 
 _OPEN_AT_MOST = 200
 """Present episodes that are opened to find problems of their content."""

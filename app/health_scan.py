@@ -10,9 +10,9 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 
+from pipeline.health.scan import HealthScan, ScanSettings, ScanStep
 from pipeline.model.demonstration import DatasetInfo
 from pipeline.model.problem import DataError, Problem
-from pipeline.sources.health_scan import HealthScan, ScanSettings, ScanStep
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QFileDialog, QInputDialog, QWidget
 
 from app.arguments import split_path
 from app.session_control import SessionControl
-from pipeline.sources.hub import hub_name
+from pipeline.sources.hub.download import hub_name
 
 _FILES = (
     "Demonstrations (*.hdf5 *.h5 *.mp4 *.mkv *.avi *.mov *.webm *.tfrecord* *.json *.parquet)",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.terminal import fail, note, progress, say
-from pipeline.sources.hub_dataset import open_anything
+from pipeline.sources.hub.dataset import open_anything
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QPixmap

@@ -27,7 +27,7 @@ from pipeline.model.edits import Edit
 from pipeline.model.episodes import first_present, present_count
 from pipeline.model.problem import DataError
 from pipeline.review.store import ReviewStore
-from pipeline.sources.hub_dataset import open_anything
+from pipeline.sources.hub.dataset import open_anything
 
 log = logging.getLogger(__name__)
 

@@ -107,7 +107,7 @@ def test_info_tells_what_is_used_and_what_is_not(capsys, monkeypatch, v2: Path) 
     told = replace(
         open_dataset(v2).info, found=("3 cameras, AV1",), ignored=("touch sensors: no use",)
     )
-    monkeypatch.setattr("pipeline.sources.lerobot.LeRobotDataset.info", told)
+    monkeypatch.setattr("pipeline.sources.lerobot.dataset.LeRobotDataset.info", told)
     assert main(["info", str(v2)]) == 0
     out = capsys.readouterr().out
     assert "  found     3 cameras, AV1" in out

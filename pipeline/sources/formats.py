@@ -47,41 +47,35 @@ class Format:
 
     Attributes:
         name: Short name, as in `DatasetInfo.format`.
-        module: Module that reads it; imported when a path may be one.
         looks_like: What people should look for, a phrase.
+        folder: Package beside this module whose `dataset` reads it.
         reach: Levels above a given path at which such a dataset may still be what was meant. With
             0 only the path itself may be one, and it is asked last: any folder may happen to hold
             a video, and a video inside a dataset means the dataset.
     """
 
     name: str
-    module: str
     looks_like: str
+    folder: str
     reach: int = 5
 
     def load(self) -> FormatModule:
-        """Import the module."""
-        return cast(FormatModule, importlib.import_module(self.module))
+        """Import the module, when a path may be a dataset of this format."""
+        name = f"pipeline.sources.{self.folder}.dataset"
+        return cast(FormatModule, importlib.import_module(name))
 
 
 FORMATS: tuple[Format, ...] = (
     # In the order in which they are asked: those that are told by a name of their own first.
-    Format("lerobot", "pipeline.sources.lerobot", "LeRobot: a folder with meta/info.json"),
-    Format("rlds", "pipeline.sources.rlds", "RLDS/TFDS: features.json beside .tfrecord files"),
-    Format("droid", "pipeline.sources.droid", "DROID: metadata_*.json beside trajectory.h5"),
+    Format("lerobot", "LeRobot: a folder with meta/info.json", "lerobot"),
+    Format("rlds", "RLDS/TFDS: features.json beside .tfrecord files", "rlds"),
+    Format("droid", "DROID: metadata_*.json beside trajectory.h5", "droid"),
     Format(
         "agibot",
-        "pipeline.sources.agibot",
         "AgiBot World: task_info and proprio_stats, or aligned_joints.h5",
+        "agibot",
     ),
-    Format(
-        "robomimic", "pipeline.sources.robomimic", "robomimic, LIBERO: HDF5 with data/demo_0", 1
-    ),
-    Format("aloha", "pipeline.sources.aloha", "ALOHA/ACT: HDF5 with observations/qpos", 1),
-    Format(
-        "video",
-        "pipeline.sources.video_with_signal",
-        "a video with a CSV, Parquet or NPZ signal beside it",
-        reach=0,
-    ),
+    Format("robomimic", "robomimic, LIBERO: HDF5 with data/demo_0", "robomimic", reach=1),
+    Format("aloha", "ALOHA/ACT: HDF5 with observations/qpos", "aloha", reach=1),
+    Format("video", "a video with a CSV, Parquet or NPZ signal beside it", "recordings", reach=0),
 )

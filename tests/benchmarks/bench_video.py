@@ -20,8 +20,8 @@ import av
 import numpy as np
 
 from pipeline.sources.picture_cache import PictureCache
-from pipeline.sources.video import VideoClip
-from pipeline.sources.video_index import _known
+from pipeline.sources.video.clip import VideoClip
+from pipeline.sources.video.index import _known
 from tests.benchmarks.table import header, row, write
 from tests.benchmarks.video_clips import (
     AV1_GOP_2,

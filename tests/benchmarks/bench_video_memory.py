@@ -26,8 +26,8 @@ import av
 import numpy as np
 
 from pipeline.sources.reader import EpisodeReader, OpenPictures
-from pipeline.sources.video import VideoClip
-from pipeline.sources.video_decoder import VideoDecoder
+from pipeline.sources.video.clip import VideoClip
+from pipeline.sources.video.decoder import VideoDecoder
 from tests.benchmarks.table import header, row, write
 from tests.benchmarks.video_clips import AV1_GOP_2, H264_GOP_250, Clip, real_clip, write_scene
 

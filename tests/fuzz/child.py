@@ -16,9 +16,9 @@ MOST_BYTES = 3 << 30
 
 def use(path: str) -> str:
     """Do what the window does with a dataset: list, open, look, examine. Returns what happened."""
+    from pipeline.health.examination import examine_episode
     from pipeline.model.problem import DataError
     from pipeline.sources.detect import open_dataset
-    from pipeline.sources.health import examine_episode
 
     said = []
     try:

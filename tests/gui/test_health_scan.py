@@ -21,9 +21,9 @@ from app.health_view import HealthView
 from app.main_window import MainWindow
 from app.status_line import StatusLine
 from app.window_run import make_window
+from pipeline.health.codes import finding
+from pipeline.health.scan import ScanSettings
 from pipeline.model.problem import Problem, Severity
-from pipeline.sources.health_codes import finding
-from pipeline.sources.health_scan import ScanSettings
 from tests.broken_datasets import table_of
 from tests.datasets import write_v2
 from tests.health_sources import OPEN_FRAGILE, Dataset, demonstration, open_fragile

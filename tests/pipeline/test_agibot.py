@@ -14,7 +14,7 @@ import pytest
 
 from pipeline.model.demonstration import ClosedIs
 from pipeline.model.problem import DataError
-from pipeline.sources import agibot
+from pipeline.sources.agibot import dataset as agibot
 from pipeline.sources.detect import open_dataset, recognise
 from tests.agibot_files import (
     TASK_NAME,

@@ -13,9 +13,9 @@ from scipy.spatial.transform import Rotation
 
 from pipeline.model.demonstration import ClosedIs
 from pipeline.model.problem import DataError
-from pipeline.sources import droid
 from pipeline.sources.detect import open_dataset
-from pipeline.sources.droid import DroidDataset
+from pipeline.sources.droid import dataset as droid
+from pipeline.sources.droid.dataset import DroidDataset
 from tests.droid_files import (
     EXT1,
     EXT1_POSE,

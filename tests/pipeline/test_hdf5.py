@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from pipeline.model.problem import DataError
-from pipeline.sources import hdf5
-from pipeline.sources.hdf5_pictures import depth_scale, is_depth, is_encoded, is_pixels, size_of
+from pipeline.sources.hdf5 import access as hdf5
+from pipeline.sources.hdf5.pictures import depth_scale, is_depth, is_encoded, is_pixels, size_of
 from pipeline.sources.name_words import words_of_name
 
 

@@ -10,18 +10,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.health.cache import HealthCache
+from pipeline.health.codes import HEALTH_CODES
+from pipeline.health.dataset import DatasetHealth
+from pipeline.health.examination import examine_episode
+from pipeline.health.options import HealthOptions
+from pipeline.health.scan import HealthScan, ScanSettings
+from pipeline.health.text import instruction_problems
+from pipeline.health.values import CameraTiming, EpisodeHealth, Exactness
 from pipeline.model.demonstration import ClosedIs, EpisodeInfo, GripperChannels
 from pipeline.model.problem import DataError, Problem, Severity
 from pipeline.sources.detect import open_dataset
 from pipeline.sources.gripper_channels import infer_direction
-from pipeline.sources.health import examine_episode
-from pipeline.sources.health_cache import HealthCache
-from pipeline.sources.health_codes import HEALTH_CODES
-from pipeline.sources.health_dataset import DatasetHealth
-from pipeline.sources.health_options import HealthOptions
-from pipeline.sources.health_scan import HealthScan, ScanSettings
-from pipeline.sources.health_text import instruction_problems
-from pipeline.sources.health_values import CameraTiming, EpisodeHealth, Exactness
 from tests.datasets import REPOSITORY, SAMPLE, shared_data
 from tests.health_sources import (
     FPS,

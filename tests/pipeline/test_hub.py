@@ -11,8 +11,8 @@ import pytest
 from app.cli import run
 from pipeline.model.problem import Cancelled, DataError
 from pipeline.review.location import choose_place
-from pipeline.sources import hub
-from pipeline.sources.hub_dataset import open_anything
+from pipeline.sources.hub import download as hub
+from pipeline.sources.hub.dataset import open_anything
 from tests import hdf5_files
 from tests.datasets import FRONT, write_v2, write_v3
 from tests.hub_server import COMMIT, Hub, serve

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.model.problem import DataError
 from pipeline.sources.detect import open_dataset
-from pipeline.sources.lerobot_metadata import flat_names
+from pipeline.sources.lerobot.metadata import flat_names
 from tests.datasets import FRONT, SAMPLE, V2_DATA, V2_VIDEO, shared_data, write_v2, write_v3
 
 

@@ -144,7 +144,7 @@ def test_pictures_outside_the_dataset_are_refused(tmp_path: Path, name: str) -> 
 def test_pictures_of_a_long_row_group_are_held_within_bounds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pipeline.sources import lerobot_images
+    from pipeline.sources.lerobot import images as lerobot_images
 
     monkeypatch.setattr(lerobot_images, "_BLOCK_BYTES", 400)
     monkeypatch.setattr(lerobot_images, "_HELD_BYTES", 1500)
@@ -183,7 +183,7 @@ def test_depth_pictures(tmp_path: Path, depth: dict[str, Any], factor: float) ->
 
 def test_depth_in_metres_as_tiff() -> None:
     from pipeline.sources.images import tiff_size
-    from pipeline.sources.lerobot_images import decode_depth
+    from pipeline.sources.lerobot.images import decode_depth
 
     values = np.full((5, 7), 1.25, np.float32)
     values[0, 0] = np.nan

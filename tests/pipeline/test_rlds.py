@@ -11,9 +11,9 @@ import pytest
 from pipeline.model.demonstration import ClosedIs
 from pipeline.model.episodes import columns_of, first_present
 from pipeline.model.problem import DataError, Severity
-from pipeline.sources import rlds
 from pipeline.sources.detect import open_dataset, recognise
-from pipeline.sources.rlds_catalogue import look_up
+from pipeline.sources.rlds import dataset as rlds
+from pipeline.sources.rlds.catalogue import look_up
 from tests.datasets import picture, shared_data, signals
 from tests.tfrecord_files import (
     STEPS,

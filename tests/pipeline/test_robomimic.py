@@ -10,8 +10,8 @@ import pytest
 
 from pipeline.model.demonstration import ClosedIs
 from pipeline.model.problem import DataError
-from pipeline.sources import robomimic
 from pipeline.sources.detect import open_dataset, recognise
+from pipeline.sources.robomimic import dataset as robomimic
 from tests.hdf5_files import (
     SIZE,
     arm,

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from pipeline.model.problem import DataError
-from pipeline.sources.tf_example import Example
-from pipeline.sources.tfrecord import index_records, read_record
+from pipeline.sources.rlds.example import Example
+from pipeline.sources.rlds.tfrecord import index_records, read_record
 from tests.tfrecord_files import write_records
 
 

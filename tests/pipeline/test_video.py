@@ -12,11 +12,12 @@ import pytest
 
 from pipeline.model.picture import ArrayPicture
 from pipeline.model.problem import DataError
-from pipeline.sources import video_decoder, video_index
-from pipeline.sources.depth_video import DepthCodes, DepthVideo
 from pipeline.sources.picture_cache import PictureCache
-from pipeline.sources.video import VideoClip
-from pipeline.sources.video_picture import VideoPicture
+from pipeline.sources.video import decoder as video_decoder
+from pipeline.sources.video import index as video_index
+from pipeline.sources.video.clip import VideoClip
+from pipeline.sources.video.depth import DepthCodes, DepthVideo
+from pipeline.sources.video.picture import VideoPicture
 from tests import video_files as files
 from tests.video_files import Encoding
 

@@ -11,9 +11,9 @@ import pytest
 
 from pipeline.model.problem import DataError
 from pipeline.sources.picture_cache import PictureCache
-from pipeline.sources.video import VideoClip
-from pipeline.sources.video_decoder import VideoDecoder
-from pipeline.sources.video_file import MOST_PIXELS
+from pipeline.sources.video.clip import VideoClip
+from pipeline.sources.video.decoder import VideoDecoder
+from pipeline.sources.video.file import MOST_PIXELS
 from tests import video_files as files
 from tests.video_files import Encoding
 

@@ -13,8 +13,8 @@ import pytest
 from pipeline.model.demonstration import Demonstration
 from pipeline.model.problem import DataError
 from pipeline.sources.detect import open_dataset, recognise
-from pipeline.sources.signal_table import read_signal
-from pipeline.sources.video_pairs import look_into, recordings
+from pipeline.sources.recordings.pairs import look_into, recordings
+from pipeline.sources.recordings.table import read_signal
 from tests.datasets import picture, signals, write_v2, write_video
 
 FRAMES, FPS = 20, 10
