@@ -25,6 +25,7 @@ from widgets.shortcut_help import ShortcutHelp, ShortcutLine
 
 if TYPE_CHECKING:
     from app.channel_dialog import ChannelDialog
+    from app.dataset_dialog import DatasetDialog
 
 
 class Shell(Protocol):
@@ -78,6 +79,7 @@ class ActionHandlers:
         self._shell = shell
         self._parent = shell.window()
         self._channels: ChannelDialog | None = None
+        self._about: DatasetDialog | None = None
         self._pictures = PictureActions(control, panels, table, self._parent)
         missing = [s.id for s in ACTIONS if not hasattr(self, f"do_{s.id}")]
         missing = [name for name in missing if not name.startswith("candidate_")]
@@ -105,6 +107,16 @@ class ActionHandlers:
     def do_open_location(self) -> None:
         """Ask for a path or an id."""
         self._shell.opening.ask_location()
+
+    def do_about_dataset(self) -> None:
+        """Say what the dataset is and what of it is used."""
+        if self._about is None:
+            from app.dataset_dialog import DatasetDialog  # lazy: see do_channels
+
+            self._about = DatasetDialog(self._control, self._parent)
+        self._about.hide()  # Shown again it comes to the front, on every platform.
+        self._about.show()
+        self._about.activateWindow()
 
     def do_open_sample(self) -> None:
         """Open the sample dataset."""
@@ -191,6 +203,7 @@ class ActionHandlers:
     def do_channels(self) -> None:
         """Show the channel mapping."""
         if self._channels is not None:
+            self._channels.destroyed.disconnect(self._forget_channels)
             self._channels.deleteLater()
         # lazy: most sessions never open it, and the window should be there soon
         from app.channel_dialog import ChannelDialog

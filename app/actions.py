@@ -46,6 +46,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec("open_file", "File", "Open dataset file…", ("Ctrl+Alt+O",)),
     ActionSpec("open_location", "File", "Open a path or a dataset of the Hub…", ("Ctrl+L",)),
     ActionSpec("open_sample", "File", "Open the sample dataset"),
+    ActionSpec("about_dataset", "File", "About this dataset…", ("Ctrl+I",), "dataset"),
     ActionSpec("export_predictions", "File", "Export this episode’s annotations…", ("Ctrl+S",),
                "results"),
     ActionSpec("export_picture", "File", "Export the picture…", ("Ctrl+E",), "episode"),

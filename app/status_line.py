@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QLabel, QStatusBar
 
 from app.playback import PlayRate
 from pipeline.document import Session
+from pipeline.model.demonstration import DatasetInfo
 from viewers.pixel_probe import PixelProbe
 from widgets.fields import tip
 from widgets.theme import GRID, tabular
@@ -28,6 +29,7 @@ class StatusLine:
         )
         self._play.setContentsMargins(0, 0, GRID, 0)
         self._place = QLabel(bar)
+        self._described: DatasetInfo | None = None
         self._health = QLabel(bar)
         self._health.setTextFormat(Qt.TextFormat.PlainText)
         self._health.setAccessibleName("Health of the dataset")
@@ -49,6 +51,10 @@ class StatusLine:
     def show_session(self, session: Session, *, busy: bool) -> None:
         """Refresh place and worker."""
         self._place.setText(place_text(session))
+        info = session.dataset
+        if info is not self._described:
+            self._described = info
+            self._place.setToolTip(dataset_tip(info))
         self._worker.setText("worker running" if busy else "worker idle")
 
     def show_health(self, text: str, tooltip: str) -> None:
@@ -86,6 +92,15 @@ class StatusLine:
         if probe.robot:
             parts.append("robot")
         self._pixel.setText("   ".join(parts))
+
+
+def dataset_tip(info: DatasetInfo | None) -> str:
+    """What the dataset is and why it was taken for that, as a tooltip."""
+    if info is None:
+        return ""
+    unused = f"{len(info.ignored)} things in it are not used" if info.ignored else ""
+    lines = [info.path, f"{info.format} {info.version}: {info.reason}", unused]
+    return tip(info.name, *filter(None, lines), "Ctrl+I tells more.")
 
 
 def place_text(session: Session) -> str:

@@ -11,6 +11,7 @@ from PySide6.QtGui import QDropEvent
 from PySide6.QtWidgets import QInputDialog
 from pytestqt.qtbot import QtBot
 
+from app.dataset_dialog import DatasetDialog
 from app.main_window import MainWindow
 from app.window_run import make_window
 from tests import agibot_files, droid_files, hdf5_files, tfrecord_files
@@ -119,3 +120,22 @@ def test_an_address_of_the_hub_can_be_dropped(
         assert opened(qtbot, window, lambda: window.control.open_episode(1)) == ("lerobot", 1)
     assert any("MB" in text for text in said)
     assert "me/two" in window.control.document.session.dataset.reason
+
+
+def test_the_window_says_why_it_took_the_format_and_what_it_does_not_use(
+    qtbot: QtBot, window: MainWindow, tmp_path: Path
+) -> None:
+    root = write_v2(tmp_path / "two", (12, 10))
+    opened(qtbot, window, lambda: window.control.open_dataset(str(root)))
+    window.table.actions["about_dataset"].trigger()
+    dialog = window.findChild(DatasetDialog)
+    assert dialog is not None
+    text = dialog.card.text()
+    info = window.control.document.session.dataset
+    assert info is not None
+    for part in (info.path, info.reason, *info.found, *info.ignored, "2 of 2 on disk"):
+        assert part in text
+    mimic = hdf5_files.write_robomimic(tmp_path / "low.hdf5")
+    opened(qtbot, window, lambda: window.control.open_dataset(str(mimic)))
+    assert "robomimic" in dialog.card.text()
+    assert str(root) not in dialog.card.text()
