@@ -5,14 +5,17 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 
-from pipeline.health.scan import HealthScan, ScanSettings, ScanStep
 from pipeline.model.demonstration import DatasetInfo
 from pipeline.model.problem import DataError, Problem
+
+if TYPE_CHECKING:
+    from pipeline.health.scan import HealthScan, ScanSettings
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +72,7 @@ class HealthMonitor(QObject):
         """
         super().__init__(parent)
         self._cache = cache
-        self._settings = settings or ScanSettings(nice=_NICE)
+        self._settings = settings
         self._number = 0
         self._scan: HealthScan | None = None
         self._thread: threading.Thread | None = None
@@ -87,16 +90,12 @@ class HealthMonitor(QObject):
             info: The dataset.
             first: Episodes to begin with: those that are looked at.
         """
+        # lazy: loaded by whoever opened the dataset, beside the GUI thread
+        from pipeline.health.scan import HealthScan, ScanSettings
+
         self.stop()
-        settings = ScanSettings(
-            options=self._settings.options,
-            nice=self._settings.nice,
-            timeout=self._settings.timeout,
-            first=first,
-            cache=self._cache,
-            opener=self._settings.opener,
-            digest=True,
-        )
+        usual = self._settings or ScanSettings(nice=_NICE)
+        settings = replace(usual, first=first, cache=self._cache, digest=True)
         self._scan = HealthScan(info.path, settings)
         self._thread = threading.Thread(
             target=self._run, args=(self._number, self._scan), name="health", daemon=True
@@ -119,6 +118,8 @@ class HealthMonitor(QObject):
     # -- in the thread ---------------------------------------------------------------------
 
     def _run(self, number: int, scan: HealthScan) -> None:
+        from pipeline.health.scan import ScanStep
+
         failure = ""
         step = ScanStep(0, 0)
         try:

@@ -27,7 +27,6 @@ from pipeline.model.edits import Edit
 from pipeline.model.episodes import first_present, present_count
 from pipeline.model.problem import DataError
 from pipeline.review.store import ReviewStore
-from pipeline.sources.hub.dataset import open_anything
 
 log = logging.getLogger(__name__)
 
@@ -112,6 +111,11 @@ class SessionControl(QObject):
         stop = self._stop_download = threading.Event()
 
         def work() -> _Opened:
+            # Here and not above: the window need not wait for them, and imports beside the GUI
+            # thread keep its slots short (health is used a little later).
+            import pipeline.health.scan  # noqa: F401
+            from pipeline.sources.hub.dataset import open_anything
+
             source = open_anything(path, self._tell_download, stop.is_set)
             info = source.info
             # Counted here: some formats look into every episode for it.
