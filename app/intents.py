@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject
 
 from app.depth_loader import DepthLoader
 from app.panels import Panels
+from app.playback import LoopRange
 from app.session_control import SessionControl
 from pipeline.model.arrays import Bool
 from pipeline.model.edits import (
@@ -135,6 +136,7 @@ class Intents(QObject):
         timeline.frameChosen.connect(lambda f: control.seek(f, "timeline"))
         timeline.boundaryMoved.connect(self._boundary_moved)
         timeline.subtaskClicked.connect(lambda i: control.document.set_subtask(i, "timeline"))
+        timeline.rangeSelected.connect(self._repeat)
         timeline.thresholdsChanged.connect(self._preview_thresholds)
         timeline.thresholdsCommitted.connect(self._commit_thresholds)
         panels.candidates.candidateSelected.connect(self._select)
@@ -190,6 +192,11 @@ class Intents(QObject):
             self._control.decide(
                 Rename(subtask=subtask, object_name=object_name, target_name=target_name)
             )
+
+    def _repeat(self, first: int, end: int) -> None:
+        """Play the range that was dragged round and round; an empty one plays everything."""
+        loop = LoopRange(first, end - 1) if first < end else LoopRange()
+        self._control.player.set_loop(loop)
 
     def _boundary_moved(self, arm: str, index: int, frame: int) -> None:
         self._control.decide(MoveBoundary(arm=arm, index=index, frame=frame))

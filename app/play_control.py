@@ -19,9 +19,11 @@ class PlayControl(QObject):
 
     Signals:
         said: One line for the status bar.
+        loopChanged: First frame and one past the last of what is repeated, or None.
     """
 
     said = Signal(str)
+    loopChanged = Signal(object)
 
     def __init__(self, document: Document, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -84,6 +86,7 @@ class PlayControl(QObject):
         self.said.emit(
             f"Playing repeats frames {first}–{end - 1}" if self.is_looped else "Nothing is repeated"
         )
+        self.loopChanged.emit((first, end) if self.is_looped else None)
         if self.playback.playing:
             self.play(self.playback.speed)
 
@@ -91,6 +94,7 @@ class PlayControl(QObject):
         """Another episode was opened: stand still and forget the range."""
         self.stop()
         self._loop = LoopRange()
+        self.loopChanged.emit(None)
 
     def _on_frame_due(self, frame: int) -> None:
         self._document.set_frame(frame, "playback")

@@ -63,6 +63,7 @@ class Views(QObject):
         self._control.progressed.connect(panels.stages.set_progress)
         self._control.jobs.busyChanged.connect(panels.stages.set_busy)
         self._control.jobEnded.connect(self._show_episode_status)
+        self._control.player.loopChanged.connect(panels.timeline.set_range)
         panels.stages.stageSelected.connect(self._show_options)
 
     def close(self) -> None:

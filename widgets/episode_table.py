@@ -15,7 +15,9 @@ from PySide6.QtCore import (
     QTimer,
     Signal,
 )
-from PySide6.QtGui import QContextMenuEvent, QImage, QKeyEvent, QKeySequence, QResizeEvent
+from PySide6.QtGui import (
+    QImage,
+)
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QFrame,
@@ -24,7 +26,6 @@ from PySide6.QtWidgets import (
     QLabel,
     QMenu,
     QStackedWidget,
-    QTableView,
     QVBoxLayout,
     QWidget,
 )
@@ -38,6 +39,7 @@ from widgets.episode_rows import (
     EpisodeState,
     EpisodeStatus,
 )
+from widgets.episode_view import EpisodeView
 from widgets.fields import EmptyHint, FilterLine, keep_keys, muted, tip
 from widgets.theme import GRID, HALF_GRID, ROW_HEIGHT, colors, tabular
 
@@ -88,52 +90,6 @@ _LONG_TITLES = {Column.INDEX: "Number", Column.SCORE: "R (reliability)", Column.
 _THUMBNAILS_MS = 60
 _MARGIN_ROWS = 4
 """Rows beyond the visible ones whose pictures are made, too."""
-
-
-class _View(QTableView):
-    enterPressed = Signal(QModelIndex)
-    filterWanted = Signal()
-    filterLeft = Signal()
-    columnsWanted = Signal()
-    resized = Signal()
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Enter activates the current row on every platform, and only once."""
-        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            self.enterPressed.emit(self.currentIndex())
-        elif event.matches(QKeySequence.StandardKey.Find):
-            self.filterWanted.emit()
-        elif event.key() == Qt.Key.Key_Escape:
-            self.filterLeft.emit()
-        else:
-            super().keyPressEvent(event)
-
-    def moveCursor(  # noqa: N802 - Qt's name
-        self, action: QAbstractItemView.CursorAction, modifiers: Qt.KeyboardModifier
-    ) -> QModelIndex:
-        """Home and End go to the first and last row; within a row there is nothing to select."""
-        ends = {
-            QAbstractItemView.CursorAction.MoveHome: 0,
-            QAbstractItemView.CursorAction.MoveEnd: self.model().rowCount() - 1,
-        }
-        if action in ends and ends[action] >= 0:
-            return self.model().index(ends[action], max(self.currentIndex().column(), 0))
-        return super().moveCursor(action, modifiers)
-
-    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
-        """The menu key chooses columns, as a right click on the header does."""
-        if event.reason() is QContextMenuEvent.Reason.Keyboard:
-            self.columnsWanted.emit()
-        else:
-            super().contextMenuEvent(event)
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """More or fewer rows are visible now."""
-        super().resizeEvent(event)
-        self.resized.emit()
-
-    def keyboardSearch(self, search: str) -> None:  # noqa: N802 - Qt's name
-        """Letters are shortcuts of the window, not a search through every row."""
 
 
 class EpisodeTable(QWidget):
@@ -197,8 +153,8 @@ class EpisodeTable(QWidget):
         self._set_row_height()
         self.set_dataset(None)
 
-    def _make_view(self) -> _View:
-        view = _View(self)
+    def _make_view(self) -> EpisodeView:
+        view = EpisodeView(self)
         view.setModel(self._model)
         view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)

@@ -113,6 +113,11 @@ class TimelineView(QWidget):
         self._range = span
         self.update()
 
+    @property
+    def loop_range(self) -> tuple[int, int] | None:
+        """The loop range on show, [start, end)."""
+        return self._range
+
     def set_message(self, message: str) -> None:
         """Say something: large where nothing is shown, else in the bottom line; empty clears."""
         self._message = message

@@ -191,6 +191,19 @@ def test_keyboard_selects_after_a_settle(table: EpisodeTable, qtbot: QtBot) -> N
     assert table.current == 2
 
 
+def test_focus_alone_chooses_no_episode(table: EpisodeTable, qtbot: QtBot) -> None:
+    view = view_of(table)
+    with qtbot.assertNotEmitted(table.episodeSelected, wait=300):
+        qtbot.waitUntil(table.isActiveWindow)
+        view.clearFocus()
+        view.setFocus(Qt.FocusReason.TabFocusReason)
+        qtbot.waitUntil(view.hasFocus)
+    assert not view.currentIndex().isValid()
+    with qtbot.waitSignal(table.episodeSelected) as caught:
+        qtbot.keyClick(view, Qt.Key.Key_Down)
+    assert caught.args == [0]
+
+
 def test_enter_and_double_click_activate(table: EpisodeTable, qtbot: QtBot) -> None:
     table.set_current(4)
     view = view_of(table)
