@@ -14,6 +14,9 @@ import numpy as np
 from tests.droid_files import scene, write_video
 
 TASK_NAME = "Pick the red block and place it on the right"
+FIRST = 648642
+"""The episode that most tests open."""
+
 CAMERAS = ("head", "hand_left", "hand_right")
 STEPS = [
     {"start_frame": 0, "end_frame": 12, "action_text": "pick up the block", "skill": "Pick"},
@@ -142,7 +145,7 @@ def write_alpha(
     root: Path,
     *,
     task: int = 327,
-    episodes: Sequence[int] = (648642, 648649),
+    episodes: Sequence[int] = (FIRST, 648649),
     declared: Sequence[dict[str, Any]] | None = None,
     rows: int = 30,
     depth: bool = True,
@@ -178,6 +181,13 @@ def write_alpha(
     return root
 
 
+def with_change(root: Path, change: Callable[[h5py.File], None], rows: int = 30) -> Path:
+    """The dataset, the table of its first episode written anew with a change."""
+    path = root / "proprio_stats" / "327" / str(FIRST) / "proprio_stats.h5"
+    write_table(path, rows, change=change)
+    return root
+
+
 def write_job_episode(
     robot: Path,
     number: int = 12052353,
@@ -198,3 +208,10 @@ def write_job_episode(
     )
     (folder / "data_info.json").write_text(json.dumps(written))
     return folder
+
+
+def write_jobs(root: Path) -> Path:
+    """Two jobs of one episode each, in the newer layout."""
+    write_job_episode(root / "3335477" / "A2D0015AB00061", 12052353)
+    write_job_episode(root / "3335478" / "A2D0015AB00061", 12052354)
+    return root

@@ -7,6 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes is a matter of the machine.
+settings.register_profile("shared machines", deadline=None)
+settings.load_profile("shared machines")
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ import av
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from pipeline.model.problem import Problem
 
 FRONT = "observation.images.front"
 V2_DATA = "data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet"
@@ -31,6 +33,11 @@ def shared_data(name: str) -> Path | None:
     root = Path(os.environ.get("DEMOSCOPE_TEST_DATA") or REPOSITORY.parent / "shared" / "data")
     path = root / name
     return path if path.is_dir() else None
+
+
+def codes(problems: Iterable[Problem]) -> set[str]:
+    """What is wrong, without the words."""
+    return {p.code for p in problems}
 
 
 def picture(frame: int, episode: int = 0, size: tuple[int, int] = (64, 48)) -> np.ndarray:

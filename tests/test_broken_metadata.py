@@ -1,4 +1,4 @@
-"""Files of strangers, cut off or of wrong types: a DataError within a second, or a result."""
+"""Files of strangers, cut off or of wrong types: a DataError within seconds, or a result."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WRONG: tuple[Any, ...] = (
     None, True, 0, -1, 3.7, 1e308, 10**30, "", "x", "{episode_index}", "../x", "\0", [], [1],
     ["a", None], [[]], [-1], {}, {"a": 1}, {"a": {"a": []}}, {"dtype": None}, float("nan"),
 )  # fmt: skip
-LIMIT_S = 1.0
+LIMIT_S = 5.0
 
 
 @pytest.fixture(scope="module")

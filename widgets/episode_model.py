@@ -38,7 +38,10 @@ _HEADERS: dict[Column, tuple[str, str]] = {
         "Reliability score of the winning candidate, no unit; of several subtasks the lowest. "
         "R = 0.5 A + w(P) D + 0.3 P − penalty (SPARC, stage 3).",
     ),
-    Column.LENGTH: ("s", "Length in seconds: frames / frames per second."),
+    Column.LENGTH: (
+        "s",
+        "Length in seconds: frames / frames per second; empty if only reading can tell.",
+    ),
     Column.REASON: ("Reason", "Code of the gravest finding; the tool tip lists all of them."),
     Column.INSTRUCTION: ("Instruction", "What the robot was told."),
     Column.NAME: ("Name", "What the dataset itself calls the episode."),
@@ -310,7 +313,8 @@ class EpisodeModel(QAbstractTableModel):
             case Column.SCORE:
                 return "" if status.score is None else f"{status.score:.2f}"
             case Column.LENGTH:
-                return f"{info.length / self._fps:.1f}"
+                # Some formats know it only when the episode was read.
+                return f"{info.length / self._fps:.1f}" if info.length else ""
             case Column.REASON:
                 problems = self.problems(info)
                 return problems[0].code if problems else ""

@@ -113,7 +113,7 @@ class EpisodeColumns:
 
     Attributes:
         index: (N,) int64, episode index.
-        frames: (N,) int64, length in frames.
+        frames: (N,) float64, length in frames; NaN where only reading can tell.
         state: (N,) int64, rank of the `EpisodeState`.
         score: (N,) float64, R; NaN where there is none.
         doubted: (N,) bool, True where the dataset itself has findings about an episode.
@@ -125,7 +125,8 @@ class EpisodeColumns:
         n = len(known.index)
         self.fps = info.fps
         self.index: I64 = known.index
-        self.frames: I64 = known.length
+        # Unknown lengths pass no comparison and come last in a sort.
+        self.frames: F64 = np.where(known.length > 0, known.length, np.nan)
         self.score: F64 = np.full(n, np.nan)
         self.state: I64 = known.present.astype(np.int64)
         self._texts = _Interned(t.lower() for t in known.texts)
@@ -203,7 +204,7 @@ class EpisodeColumns:
             case "length":
                 return self.frames / self.fps
             case "frames":
-                return self.frames.astype(np.float64)
+                return self.frames
             case _:
                 return self.index.astype(np.float64)
 
@@ -223,7 +224,7 @@ class EpisodeColumns:
             case Column.SCORE:
                 return self.score
             case Column.LENGTH:
-                return self.frames.astype(np.float64)
+                return self.frames
             case Column.REASON:
                 return _ranks([c[0] if c else "" for c in self._codes.values])[self._code]
             case Column.INSTRUCTION:

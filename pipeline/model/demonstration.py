@@ -229,7 +229,7 @@ class EpisodeInfo:
 
     Attributes:
         index: Episode index.
-        length: Frames according to the metadata.
+        length: Frames according to the metadata, 0 if it does not say.
         instruction: Task text.
         present: True if its table and at least one of its videos are on disk.
         problems: Findings that need no decoding.

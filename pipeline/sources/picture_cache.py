@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Hashable
 
 from pipeline.model.picture import Picture
+from pipeline.sources.memory import give_back
 
 
 class PictureCache:
@@ -22,6 +23,7 @@ class PictureCache:
         self._lock = threading.Lock()
         self._pictures: OrderedDict[Hashable, Picture] = OrderedDict()
         self._held = 0
+        self._left = 0  # Bytes that left since memory was last given back.
 
     @property
     def held(self) -> int:
@@ -53,6 +55,12 @@ class PictureCache:
             while self._held > self.budget:
                 _, left = self._pictures.popitem(last=False)
                 self._held -= left.nbytes
+                self._left += left.nbytes
+            much = self._left > self.budget
+            if much:
+                self._left = 0
+        if much:
+            give_back()
 
     def clear(self) -> None:
         """Forget all pictures."""

@@ -9,6 +9,7 @@ from pipeline.model.arrays import F32, U8
 from pipeline.model.demonstration import CACHE_BYTES
 from pipeline.model.picture import Picture, PictureTimes
 from pipeline.model.problem import DataError
+from pipeline.sources.memory import give_back
 from pipeline.sources.picture_cache import PictureCache
 
 
@@ -117,6 +118,7 @@ class EpisodeReader:
         self._cache.clear()
         if self._release is not None:
             self._release()
+        give_back()
 
     def _stream(self, camera: str) -> PictureStream:
         if camera not in self._streams:

@@ -11,7 +11,7 @@ from pytestqt.qtbot import QtBot
 
 from pipeline.model.palette import candidate_color
 from tests.gui.overlay_examples import BOXES, GREY, HEIGHT, KEYFRAME, WIDTH, masks, overlays
-from tests.gui.test_frame_viewer import array_of, at, count, only, picture, show_frame, wheel
+from tests.gui.viewer_hands import array_of, at, count, only, picture, show_frame, wheel
 from viewers.brush_tool import MAX_RADIUS, MIN_RADIUS, Stroke, drag_brush, start_radius, stepped
 from viewers.frame_header import HEADER_HEIGHT
 from viewers.frame_viewer import FrameViewer

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 from PySide6.QtCore import QRectF, Qt
@@ -356,7 +354,7 @@ def test_small_plots_keep_extremes_and_gaps() -> None:
     assert sparks(np.zeros((0, 2), np.float32))[1].low.size == 0
 
 
-def test_a_hundred_long_channels_open_and_paint_quickly(qtbot: QtBot) -> None:
+def test_a_hundred_long_channels_are_all_drawn(qtbot: QtBot) -> None:
     names = tuple(f"joint_{i}.pos" for i in range(100))
     state = np.random.default_rng(0).normal(size=(10_000, 100)).astype(np.float32)
     large = Demonstration(
@@ -366,19 +364,12 @@ def test_a_hundred_long_channels_open_and_paint_quickly(qtbot: QtBot) -> None:
     made = ChannelMapping()
     qtbot.addWidget(made)
     made.resize(1400, 900)
-    began = time.perf_counter()
     made.set_demonstration(large)
-    opened = time.perf_counter() - began
     made.show()
-    made.grab()
-    began = time.perf_counter()
-    for frame in range(5):
-        made.set_frame(frame)
-        table(made).grab()
-    painted = (time.perf_counter() - began) / 5
-    # Generous: the machines that run this are slow and shared.
-    assert opened < 1.0
-    assert painted < 0.25
+    assert table(made).model().rowCount() >= 200  # state and action
+    before = table(made).grab().toImage()
+    made.set_frame(5_000)
+    assert table(made).grab().toImage() != before, "the cursor is in every line"
 
 
 def test_shortcut_help_filters_by_action_and_key(qtbot: QtBot) -> None:

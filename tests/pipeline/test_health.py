@@ -10,12 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.health.cache import HealthCache
 from pipeline.health.codes import HEALTH_CODES
 from pipeline.health.dataset import DatasetHealth
 from pipeline.health.examination import examine_episode
 from pipeline.health.options import HealthOptions
-from pipeline.health.scan import HealthScan, ScanSettings
 from pipeline.health.text import instruction_problems
 from pipeline.health.values import CameraTiming, EpisodeHealth, Exactness
 from pipeline.model.demonstration import ClosedIs, EpisodeInfo, GripperChannels
@@ -23,168 +21,21 @@ from pipeline.model.problem import DataError, Problem, Severity
 from pipeline.sources.detect import open_dataset
 from pipeline.sources.gripper_channels import infer_direction
 from tests.datasets import REPOSITORY, SAMPLE, shared_data
-from tests.health_sources import (
-    FPS,
-    FRONT,
-    GRIPPER,
-    OPEN_FRAGILE,
-    Dataset,
-    commands,
-    demonstration,
-    signals,
-    times_of,
+from tests.health_defects import (
+    ALONG,
+    DEFECTS,
+    ROW_TIMES,
+    filmed,
+    many,
+    no_pictures,
+    one,
+    open_gripper,
+    stamped,
+    with_state,
 )
+from tests.health_sources import FRONT, GRIPPER, Dataset, commands, demonstration, signals
 
 DEEP = HealthOptions(deep=True)
-T = np.arange(100) / FPS
-
-
-def one(**changes: object) -> Dataset:
-    return Dataset({0: demonstration(**changes)})
-
-
-def stamped(timestamps: np.ndarray) -> Dataset:
-    return one(timestamps=timestamps, length=len(timestamps))
-
-
-def filmed(times: np.ndarray, **more: object) -> Dataset:
-    return Dataset({0: demonstration()}, times={0: times_of(times, T, **more)})
-
-
-def with_state(change: Callable[[np.ndarray], object], *, both: bool = False) -> Dataset:
-    state = signals()
-    change(state)
-    return one(state=state, action=commands(state) if both else commands(signals()))
-
-
-def many(odd: Dataset | None = None, count: int = 12) -> Dataset:
-    episodes = {i: demonstration(i, 100 + i % 3) for i in range(1, count)}
-    return Dataset({**episodes, 0: (odd or one()).episodes[0]})
-
-
-def held(state: np.ndarray) -> None:
-    state[:, 0] = 0.5
-
-
-def short_of_ticks(state: np.ndarray) -> None:
-    state[:, 4] = np.maximum(state[:, 4], 0.35 + np.float32(0.0))
-
-
-def twitch(state: np.ndarray) -> None:
-    state[20, 4] = 0.2
-
-
-def leap(state: np.ndarray) -> None:
-    state[60:, 1] += 1.5
-
-
-def still(state: np.ndarray) -> None:
-    state[:] = state[0]
-
-
-def one_arm(state: np.ndarray) -> None:
-    state[:, :2] = 0.3
-
-
-def resting_gripper(state: np.ndarray) -> None:
-    state[:, 4] = 1.0
-
-
-def open_gripper(state: np.ndarray) -> None:
-    state[:, 4] = 0.97 + 0.02 * np.sin(np.arange(len(state)))
-
-
-def turned_gripper(state: np.ndarray) -> None:
-    state[:, 4] = 1 - state[:, 4]
-
-
-def turned() -> Dataset:
-    state = signals()
-    action = 1 - commands(state)
-    turned_gripper(state)
-    return one(state=state, action=action)
-
-
-def unsure() -> Dataset:
-    weak = replace(GRIPPER, reason="named; no evidence; low is the usual closed end")
-    rests = with_state(resting_gripper, both=True)
-    return Dataset(rests.episodes, meant={"grippers": (weak,)})
-
-
-def no_pictures(index: int) -> np.ndarray:
-    raise DataError("frame_not_decoded", f"frame {index} is broken")
-
-
-UNEVEN = T + np.random.default_rng(1).uniform(-0.02, 0.02, 100)
-GONE = np.concatenate((T[:50], T[50:] + 0.3))
-TWICE = np.concatenate((T[:50], T[49:99]))
-
-DEFECTS: dict[str, Callable[[], Dataset]] = {
-    "times_off": lambda: filmed(np.delete(T, range(40, 44)) + 0.0),
-    "times_drift": lambda: filmed(T * 1.01),
-    "timestamp_gap": lambda: stamped(GONE),
-    "timestamp_repeat": lambda: stamped(TWICE),
-    "timestamp_jitter": lambda: stamped(UNEVEN),
-    "fps_differs": lambda: one(fps=12.0),
-    "video_shorter": lambda: filmed(T[:80]),
-    "video_longer": lambda: filmed(np.arange(-3, 105) / FPS),
-    "video_rate_differs": lambda: filmed(np.arange(200) / FPS / 2),
-    "video_variable_rate": lambda: filmed(T, variable=True),
-    "video_truncated": lambda: filmed(T, truncated="the index ends early"),
-    "picture_repeated": lambda: filmed(np.delete(T, 40)),
-    "camera_missing": lambda: one(cameras=()),
-    "video_unreadable": lambda: Dataset(
-        {0: demonstration()}, times={0: DataError("bad_video", "front.mp4: is no video")}
-    ),
-    "picture_undecodable": lambda: Dataset({0: demonstration()}, pictures=no_pictures),
-    "picture_black": lambda: Dataset(
-        {0: demonstration()},
-        pictures=lambda i: np.full((8, 8, 3), i % 3, np.uint8),
-    ),
-    "picture_frozen": lambda: Dataset(
-        {0: demonstration()}, pictures=lambda i: np.full((8, 8, 3), 90, np.uint8)
-    ),
-    "length_differs": lambda: Dataset(
-        {0: demonstration()}, listed={0: EpisodeInfo(0, 90, "Pick up the cube.", True)}
-    ),
-    "nan_in_signal": lambda: one(problems=(Problem("nan_in_signal", "3 frames hold NaN"),)),
-    "signals_missing": lambda: one(
-        state=np.zeros((100, 0), np.float32), state_names=(),
-        action=np.zeros((100, 0), np.float32), action_names=(), grippers=(),
-    ),
-    "state_constant": lambda: with_state(still, both=True),
-    "action_constant": lambda: one(action=np.full((100, 5), 0.5, np.float32)),
-    "arm_constant": lambda: with_state(one_arm),
-    "channel_constant": lambda: with_state(held),
-    "state_jump": lambda: with_state(leap),
-    "gripper_idle": lambda: with_state(resting_gripper),
-    "gripper_never_closes": lambda: many(with_state(open_gripper)),
-    "gripper_spike": lambda: with_state(twitch),
-    "gripper_saturates": lambda: with_state(short_of_ticks),
-    "gripper_direction_doubtful": unsure,
-    "gripper_direction_contradicts": lambda: many(turned()),
-    "instruction_empty": lambda: one(instruction="  "),
-    "instruction_not_english": lambda: one(instruction="Nimm den roten Würfel und lege ihn ab."),
-    "very_short": lambda: many(one(length=12)),
-    "very_long": lambda: many(one(length=1500)),
-    "duplicate_episode": lambda: Dataset({0: demonstration(0), 3: replace(demonstration(0))}),
-}  # fmt: skip
-"""One defect for every code that an episode or a dataset can get."""
-
-ALONG: dict[str, set[str]] = {
-    "times_off": {"picture_repeated", "video_shorter"},
-    "video_shorter": set(),
-    "timestamp_repeat": {"picture_repeated"},
-    "picture_black": {"picture_frozen"},
-    "picture_undecodable": set(),
-    "fps_differs": set(),
-    "instruction_empty": set(),
-    "gripper_direction_doubtful": {"gripper_idle", "action_constant"},
-    "timestamp_gap": set(),
-    "state_constant": {"gripper_idle"},
-    "action_constant": set(),
-}
-"""What a defect brings along by its nature."""
 
 
 def examined(dataset: Dataset, options: HealthOptions = DEEP) -> DatasetHealth:
@@ -252,12 +103,12 @@ def test_findings_name_their_frame(code: str, frame: int) -> None:
 @pytest.mark.parametrize(
     ("times", "badge", "text"),
     [
-        (T, Exactness.EXACT, "exact"),
-        (T + 0.0004, Exactness.EXACT, "exact"),
-        (T + 0.03, Exactness.HALF_FRAME, "within half a frame"),
-        (np.delete(T, [40, 41]), Exactness.OFF, "off by 100 ms at frame 40"),
-        (T[:-1], Exactness.EXACT, "exact"),
-        (T * 1.02, Exactness.DRIFT, "drifts by 198 ms"),
+        (ROW_TIMES, Exactness.EXACT, "exact"),
+        (ROW_TIMES + 0.0004, Exactness.EXACT, "exact"),
+        (ROW_TIMES + 0.03, Exactness.HALF_FRAME, "within half a frame"),
+        (np.delete(ROW_TIMES, [40, 41]), Exactness.OFF, "off by 100 ms at frame 40"),
+        (ROW_TIMES[:-1], Exactness.EXACT, "exact"),
+        (ROW_TIMES * 1.02, Exactness.DRIFT, "drifts by 198 ms"),
         (np.zeros(0), Exactness.UNKNOWN, "unknown"),
     ],
 )
@@ -338,6 +189,7 @@ def test_english(text: str, english: bool) -> None:
 
 # -- odd data ----------------------------------------------------------------------------------
 
+
 _NAN = np.full((100, 5), np.nan, np.float32)
 ODD: dict[str, Callable[[], Dataset]] = {
     "one frame": lambda: one(length=1),
@@ -389,162 +241,12 @@ def test_what_the_metadata_said_is_not_repeated() -> None:
     assert [p.code for p in examine_episode(dataset, dataset.info.episodes[0]).problems] == []
 
 
-# -- values, cache -----------------------------------------------------------------------------
-
-
 def test_health_survives_being_written() -> None:
     for make in DEFECTS.values():
         dataset = make()
         for episode in dataset.info.episodes:
             health = examine_episode(dataset, episode, DEEP)
             assert EpisodeHealth.from_dict(health.as_dict()) == health
-
-
-@pytest.fixture
-def kept(tmp_path: Path) -> tuple[Path, EpisodeHealth, Path]:
-    file = tmp_path / "episode.parquet"
-    file.write_bytes(b"rows")
-    health = EpisodeHealth(3, files=(str(file),), content="x", frames=7)
-    return tmp_path / "cache", health, file
-
-
-def recall(folder: Path, key: str = "key") -> EpisodeHealth | None:
-    cache = HealthCache(folder, "/data/set")
-    found = cache.get(3, key)
-    cache.close()
-    return found
-
-
-def keep(folder: Path, health: EpisodeHealth) -> None:
-    cache = HealthCache(folder, "/data/set")
-    cache.put("key", health)
-    cache.close()
-
-
-def test_the_cache_forgets_what_has_changed(kept) -> None:
-    folder, health, file = kept
-    assert recall(folder) is None
-    keep(folder, health)
-    assert recall(folder) == health
-    assert recall(folder, "other options") is None
-    file.write_bytes(b"more rows")
-    assert recall(folder) is None
-    keep(folder, health)
-    assert recall(folder) == health
-    file.unlink()
-    assert recall(folder) is None
-
-
-def test_what_names_no_files_is_not_kept(kept) -> None:
-    folder, health, _ = kept
-    keep(folder, replace(health, files=()))
-    assert recall(folder) is None
-
-
-@pytest.mark.parametrize("rubbish", [b"no database" * 200, b""])
-def test_a_damaged_cache_counts_as_empty(kept, rubbish: bytes) -> None:
-    folder, health, _ = kept
-    keep(folder, health)
-    (file,) = folder.glob("*.sqlite")
-    for other in folder.iterdir():
-        other.unlink()
-    file.write_bytes(rubbish)
-    assert recall(folder) is None
-    keep(folder, health)
-    assert recall(folder) == health
-
-
-def test_a_cache_that_cannot_be_written_is_no_obstacle(kept, tmp_path: Path) -> None:
-    _, health, file = kept
-    keep(file, health)
-    assert recall(file) is None
-
-
-def test_the_cache_is_bounded(tmp_path: Path) -> None:
-    for number in range(70):
-        HealthCache(tmp_path, f"/data/{number}").close()
-    assert len(list(tmp_path.glob("*.sqlite"))) <= 65
-
-
-# -- the scan ----------------------------------------------------------------------------------
-
-
-def scan(path: str, **settings: object) -> tuple[dict[int, EpisodeHealth], list[int]]:
-    found: dict[int, EpisodeHealth] = {}
-    order: list[int] = []
-    last = None
-    for step in HealthScan(path, ScanSettings(opener=OPEN_FRAGILE, **settings)).run():  # type: ignore[arg-type]
-        for health in step.episodes:
-            assert health.episode not in found
-            found[health.episode] = health
-            order.append(health.episode)
-        last = step
-    assert last is not None
-    assert (last.done, last.total) == (len(found), len(found))
-    return found, order
-
-
-def test_a_scan_outlives_crashes_hangs_and_defects() -> None:
-    found, order = scan("8 crash=2 hang=4 raise=5", timeout=1.0)
-    assert sorted(order) == list(range(8))
-    said = {e: [p.code for p in h.problems] for e, h in found.items() if h.problems}
-    assert said == {2: ["scan_crashed"], 4: ["scan_timed_out"], 5: ["scan_crashed"]}
-    assert "exit code 11" in found[2].problems[0].message
-    assert "more than 1 s" in found[4].problems[0].message
-    assert "RuntimeError: a defect of ours" in found[5].problems[0].message
-
-
-def test_a_scan_with_several_processes_sees_each_episode_once() -> None:
-    found, _ = scan("9 crash=4", jobs=2)
-    assert sorted(found) == list(range(9))
-
-
-def test_a_scan_begins_where_people_look() -> None:
-    _, order = scan("6", first=(4, 2))
-    assert order == [4, 2, 0, 1, 3, 5]
-    found, _ = scan("6", episodes=(1, 5))
-    assert sorted(found) == [1, 5]
-
-
-def test_a_dataset_that_cannot_be_opened_ends_the_scan() -> None:
-    with pytest.raises(DataError, match="ValueError"):
-        list(HealthScan("nonsense", ScanSettings(opener=OPEN_FRAGILE)).run())
-
-
-@pytest.mark.parametrize("remembers", [True, False])
-def test_a_digest_tells_what_is_new_and_compares_across_a_crash(
-    tmp_path: Path, remembers: bool
-) -> None:
-    cache = tmp_path if remembers else None
-    settings = ScanSettings(opener=OPEN_FRAGILE, digest=True, cache=cache)
-    told: dict[int, list[str]] = {}
-    for step in HealthScan("8 same=1,6 crash=4", settings).run():
-        told |= {e: [p.code for p in problems] for e, problems in step.changed.items()}
-    assert (step.done, step.total) == (8, 8)
-    same = {0: ["duplicate_episode"], 1: ["duplicate_episode"], 6: ["duplicate_episode"]}
-    assert told == same | {4: ["scan_crashed"]}
-
-
-def test_a_digest_is_made_by_one_process() -> None:
-    with pytest.raises(ValueError, match="one process"):
-        ScanSettings(digest=True, jobs=2)
-
-
-def test_a_scan_can_be_stopped() -> None:
-    running = HealthScan("500", ScanSettings(opener=OPEN_FRAGILE))
-    steps = running.run()
-    next(steps)
-    running.stop()
-    assert sum(len(s.episodes) for s in steps) < 500
-
-
-def test_a_second_scan_opens_nothing(tmp_path: Path) -> None:
-    settings = ScanSettings(cache=tmp_path)
-    first = [h for s in HealthScan(str(SAMPLE), settings).run() for h in s.episodes]
-    second = [s for s in HealthScan(str(SAMPLE), settings).run() if s.episodes]
-    assert all(h.files for h in first)
-    assert len(second) <= 2  # What is remembered comes many at a time.
-    assert [h for s in second for h in s.episodes] == first
 
 
 # -- real data ---------------------------------------------------------------------------------

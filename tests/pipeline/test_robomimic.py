@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from pathlib import Path
 
 import h5py
@@ -361,7 +360,7 @@ def test_unknown_episode_and_foreign_files(tmp_path: Path) -> None:
         assert robomimic.recognise(path) is None
 
 
-def test_listing_reads_no_arrays(tmp_path: Path) -> None:
+def test_listing_reads_no_arrays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with h5py.File(tmp_path / "a_demo.hdf5", "w") as file:
         data = file.create_group("data")
         for index in range(400):
@@ -370,11 +369,17 @@ def test_listing_reads_no_arrays(tmp_path: Path) -> None:
             obs = demo.create_group("obs")
             obs.create_dataset("agentview_rgb", (100, 128, 128, 3), "u1", chunks=(1, 128, 128, 3))
             obs.create_dataset("joint_states", (100, 7), "f8")
-    start = time.perf_counter()
-    info = open_dataset(tmp_path / "a_demo.hdf5").info
-    # 0.25 ms each measured; ten times that on a busy machine is still far from reading them.
-    assert time.perf_counter() - start < 1.0
-    assert len(info.episodes) == 400
+    read: list[str] = []
+
+    def get(dataset: h5py.Dataset, _index: object, *_more: object) -> np.ndarray:
+        read.append(dataset.name)
+        return np.zeros(dataset.shape, dataset.dtype)
+
+    monkeypatch.setattr(h5py.Dataset, "__getitem__", get)
+    source = open_dataset(tmp_path / "a_demo.hdf5")
+    assert [e.length for e in source.info.episodes] == [100] * 400
+    # One demonstration may be looked at for the direction of its gripper.
+    assert len({name.split("/")[2] for name in read}) <= 3
 
 
 def test_a_stray_file_far_below_does_not_mean_the_dataset(tmp_path: Path) -> None:
