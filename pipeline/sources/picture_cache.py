@@ -56,7 +56,7 @@ class PictureCache:
                 _, left = self._pictures.popitem(last=False)
                 self._held -= left.nbytes
                 self._left += left.nbytes
-            much = self._left > self.budget
+            much = self._left > self.budget // 4
             if much:
                 self._left = 0
         if much:
