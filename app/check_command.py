@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -173,20 +172,17 @@ def _examine(
     together = DatasetHealth(info, settings.options)
     health: dict[int, EpisodeHealth] = {}
     if any(e.present for e in episodes):
-        tty = sys.stderr.isatty()
         scan = HealthScan(info.path, settings)
         try:
             for step in scan.run():
                 for entry in step.episodes:
                     together.add(entry)
                     health[entry.episode] = entry
-                if tty:
-                    sys.stderr.write(f"\rhealth {step.done:,}/{step.total:,} ")
-                    sys.stderr.flush()
+                share = step.done / max(step.total, 1)
+                progress(share, f"health {step.done:,}/{step.total:,}")
         finally:
             scan.stop()
-            if tty:
-                sys.stderr.write("\r\x1b[K")
+            progress(1.0, "")
     together.compare()
     return CheckReport(info, episodes, health, together, fail_on)
 

@@ -46,7 +46,7 @@ class PictureActions(QObject):
             self._panel.set_visibility(self._visible)
         else:
             self._visible = self._panel.visibility
-            self._panel.set_visibility(hidden(self._visible))
+            self._panel.set_visibility(self._visible.only())
 
     def isolate(self) -> None:
         """Draw only the selected candidate, or all of them again."""
@@ -110,21 +110,6 @@ class PictureActions(QObject):
             return
         QGuiApplication.clipboard().setImage(image)
         self._control.said.emit(f"Picture copied, {image.width()} x {image.height()} pixels")
-
-
-def hidden(visibility: OverlayVisibility) -> OverlayVisibility:
-    """The same without anything drawn; opacity, tails and isolation stay."""
-    return replace(
-        visibility,
-        masks=False,
-        boxes=False,
-        tracks=False,
-        labels=False,
-        gripper=False,
-        robot=False,
-        target=False,
-        truth=False,
-    )
 
 
 def file_name(session: Session, frame: int) -> str:

@@ -20,15 +20,7 @@ from viewers.view_transform import ViewTransform
 
 LATE = 60
 """Milliseconds after which the header says that the picture is not the wanted one yet."""
-PAINTED = OverlayVisibility(
-    masks=False,
-    tracks=False,
-    labels=False,
-    gripper=False,
-    robot=False,
-    target=False,
-    truth=False,
-)
+PAINTED = OverlayVisibility().only("boxes")
 """What is drawn besides a mask while it is painted: its box."""
 NO_IMAGE = "No frame yet. Open a dataset and choose an episode."
 

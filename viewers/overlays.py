@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -31,6 +31,10 @@ class TruthBox(NamedTuple):
     frame: int
     box: Box
     name: str
+
+
+LAYERS = ("masks", "boxes", "tracks", "labels", "gripper", "robot", "target", "truth")
+"""Kinds of overlays that can be shown and hidden, fields of `OverlayVisibility`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,10 @@ class OverlayVisibility:
     selected: bool = True
     others: bool = True
 
+    def only(self, *layers: str) -> OverlayVisibility:
+        """The same with just these of `LAYERS` drawn; opacity, tails and isolation stay."""
+        return replace(self, **{name: name in layers for name in LAYERS})
+
     def hidden(self, candidates: Iterable[int], selected: int) -> frozenset[int]:
         """Candidates that are not drawn. Without a selected one among them all are drawn."""
         every = frozenset(candidates)
@@ -78,15 +86,7 @@ class OverlayVisibility:
     @property
     def all_hidden(self) -> bool:
         """True if nothing is drawn (labels alone draw nothing)."""
-        return not (
-            self.masks
-            or self.boxes
-            or self.tracks
-            or self.gripper
-            or self.robot
-            or self.target
-            or self.truth
-        )
+        return not any(getattr(self, name) for name in LAYERS if name != "labels")
 
 
 @dataclass(frozen=True, eq=False)

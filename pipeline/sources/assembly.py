@@ -22,6 +22,14 @@ MOST_FRAMES = 2_000_000
 """Longer episodes are refused; at 30 fps this is 18 hours."""
 
 
+def as_columns(values: Array, length: int) -> F32:
+    """Bring an array (T, ...) to (T, C) float32 with NaN for what is not finite."""
+    with np.errstate(over="ignore"):
+        table = values.reshape(length, -1).astype(np.float32)
+    table[np.isinf(table)] = np.nan
+    return table
+
+
 class Signal:
     """Columns of state or action, joined from named parts."""
 
@@ -49,9 +57,7 @@ class Signal:
         if values.ndim == 0 or len(values) != self._length:
             have = "one value" if values.ndim == 0 else f"{len(values)} rows"
             raise DataError("bad_table", f"{name}: {have}, the episode has {self._length} frames")
-        with np.errstate(over="ignore"):
-            table = values.reshape(self._length, -1).astype(np.float32)
-        table[np.isinf(table)] = np.nan
+        table = as_columns(values, self._length)
         count = table.shape[1]
         if len(names) == count:
             own = [n if n.startswith(name) else f"{name}.{n}" for n in names]
@@ -59,6 +65,14 @@ class Signal:
             own = [name] if count == 1 else [f"{name}.{i}" for i in range(count)]
         self._parts.append(table)
         self._names.extend(own)
+
+    @classmethod
+    def joined(cls, values: F32, names: Sequence[str]) -> Signal:
+        """Take columns that were joined already: (T, C) float32 and C names."""
+        signal = cls(len(values))
+        signal._parts.append(values)
+        signal._names.extend(names)
+        return signal
 
     @property
     def values(self) -> F32:
@@ -158,9 +172,10 @@ def assemble(
         raise DataError("too_long", f"episode {episode}: {length} frames, more than can be open")
     measured, commanded = state.values, action.values
     found = [*problems, *nan_problems((("state", measured), ("action", commanded)))]
+    names = (str(episode), identity) if identity else (str(episode),)
     return Demonstration(
         ref=EpisodeRef(str(dataset), episode),
-        fingerprint=fingerprint(list(files), str(episode), identity, instruction),
+        fingerprint=fingerprint(list(files), *names, instruction),
         fps=fps,
         length=length,
         instruction=instruction,

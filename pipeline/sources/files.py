@@ -74,6 +74,22 @@ def is_lfs_pointer(path: Path) -> bool:
         return False
 
 
+def lfs_sentence(shown: object) -> str:
+    """What is said of a file of which only the pointer is here."""
+    return f"{shown} is a Git-LFS pointer: run “git lfs pull”"
+
+
+def refuse_lfs_pointer(path: Path, shown: str = "") -> None:
+    """Raise DataError `lfs_pointer` if the file is a Git-LFS pointer.
+
+    Args:
+        path: The file; it may be missing.
+        shown: Its name for the sentence, the whole path by default.
+    """
+    if is_lfs_pointer(path):
+        raise DataError("lfs_pointer", lfs_sentence(shown or path))
+
+
 def fingerprint(paths: list[Path], *parts: str) -> str:
     """Hash file contents, equal on any machine.
 

@@ -195,6 +195,20 @@ def with_directions(
     return infer_directions(channels, (demonstration,))
 
 
+def with_agreed(demonstration: Demonstration, agreed: tuple[GripperChannels, ...]) -> Demonstration:
+    """Give an episode the dataset's channels where they are its own columns, else keep its own.
+
+    Args:
+        demonstration: With its own channels, directions not yet guessed.
+        agreed: Channels of the dataset.
+    """
+    own = demonstration.grippers
+    same = [(g.arm, g.signal, g.indices, g.names) for g in own] == [
+        (g.arm, g.signal, g.indices, g.names) for g in agreed
+    ]
+    return replace(demonstration, grippers=agreed if same else with_directions(own, demonstration))
+
+
 def infer_directions(
     channels: tuple[GripperChannels, ...], demonstrations: Iterable[Demonstration]
 ) -> tuple[GripperChannels, ...]:

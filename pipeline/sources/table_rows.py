@@ -80,6 +80,37 @@ def seconds_from_start(stamps: Array, fps: float) -> F64 | None:
     return seconds
 
 
+def row_times(
+    clocks: Iterable[tuple[str, Array | None]],
+    length: int,
+    fps: float,
+    none: str,
+    problems: list[Problem],
+) -> F64:
+    """Seconds of each row by the first usable clock, evenly spaced if there is none.
+
+    Args:
+        clocks: Name and time stamps, the best first; None where the file lacks one.
+        length: Rows T.
+        fps: Declared rows per second.
+        none: What is said if there is no clock at all.
+        problems: Gets `bad_timestamps` if no clock can be used.
+
+    Returns:
+        (T,) float64, never falling.
+    """
+    why = none
+    for name, stamps in clocks:
+        if stamps is None:
+            continue
+        times = seconds_from_start(stamps, fps) if stamps.size == length else None
+        if times is not None and not (np.diff(times) < 0).any():
+            return times
+        why = f"{name} does not rise with the rows"
+    problems.append(no_clock(why))
+    return np.arange(length, dtype=np.float64) / fps
+
+
 def no_clock(why: str) -> Problem:
     """The problem of an episode without usable time stamps."""
     text = f"{why}; the declared rate is used instead"

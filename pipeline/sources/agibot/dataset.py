@@ -26,7 +26,7 @@ from pipeline.model.problem import DataError, Problem, Severity
 from pipeline.sources.agibot import cameras, layout, table
 from pipeline.sources.agibot.layout import Place
 from pipeline.sources.assembly import assemble
-from pipeline.sources.files import is_lfs_pointer, read_json
+from pipeline.sources.files import is_lfs_pointer, lfs_sentence, read_json
 from pipeline.sources.formats import Recognition
 from pipeline.sources.lazy_episodes import LazyEpisodes
 from pipeline.sources.picture_cache import PictureCache
@@ -186,7 +186,7 @@ class AgiBotDataset:
             )
             problems.append(Problem("missing_data", text, Severity.ERROR))
         elif size <= 1024 and is_lfs_pointer(Path(place.table)):
-            text = f"{self._short(place.table)} is a Git-LFS pointer: run “git lfs pull”"
+            text = lfs_sentence(self._short(place.table))
             problems.append(Problem("lfs_pointer", text, Severity.ERROR))
         if not any(
             name.lower().endswith((".mp4", ".mkv"))

@@ -23,9 +23,8 @@ from pipeline.sources.hdf5.arrays import array_at, arrays_at, read_array, within
 from pipeline.sources.table_rows import (
     common_length,
     fit_rows,
-    no_clock,
+    row_times,
     rows_differ,
-    seconds_from_start,
 )
 
 log = logging.getLogger(__name__)
@@ -239,17 +238,8 @@ def _held(file: Any, part: _Part, values: Array, length: int, problems: list[Pro
 
 def _times(file: Any, length: int, problems: list[Problem]) -> F64:
     """Seconds of each row, evenly spaced if there is no usable clock."""
-    why = "there are no time stamps"
-    for name in _CLOCKS:
-        stamps = read_array(file, name)
-        if stamps is None:
-            continue
-        times = seconds_from_start(stamps, FPS) if stamps.size == length else None
-        if times is not None and not (np.diff(times) < 0).any():
-            return times
-        why = f"{name} does not rise with the rows"
-    problems.append(no_clock(why))
-    return np.arange(length, dtype=np.float64) / FPS
+    clocks = ((name, read_array(file, name)) for name in _CLOCKS)
+    return row_times(clocks, length, FPS, "there are no time stamps", problems)
 
 
 # -- grippers ------------------------------------------------------------------------------

@@ -18,14 +18,13 @@ from pipeline.model.demonstration import (
     DatasetInfo,
     Demonstration,
     EpisodeInfo,
-    GripperChannels,
 )
 from pipeline.model.problem import DataError, Problem, Severity
 from pipeline.sources.aloha.episode import AlohaFacts, looks_like, read_facts, read_signals
 from pipeline.sources.aloha.pictures import AlohaPictures, find_pictures
 from pipeline.sources.assembly import assemble, natural
 from pipeline.sources.formats import Recognition
-from pipeline.sources.gripper_channels import with_directions
+from pipeline.sources.gripper_channels import with_agreed, with_directions
 from pipeline.sources.hdf5 import access as hdf5
 from pipeline.sources.hdf5.pictures import pictures_reader
 from pipeline.sources.name_words import words_of_name
@@ -169,8 +168,7 @@ class AlohaDataset:
         Raises:
             DataError: With one sentence: unknown episode, broken file.
         """
-        demonstration = self._read(episode).demonstration
-        return replace(demonstration, grippers=self._agreed(demonstration))
+        return with_agreed(self._read(episode).demonstration, self.info.grippers)
 
     def reader(self, demonstration: Demonstration, cache_bytes: int = CACHE_BYTES) -> EpisodeReader:
         """Open a frame reader on one of this dataset's episodes."""
@@ -216,16 +214,6 @@ class AlohaDataset:
             identity=signals.identity,
         )
         return _Read(demonstration, stored, (*signals.unused, *stored.unused))
-
-    def _agreed(self, demonstration: Demonstration) -> tuple[GripperChannels, ...]:
-        """The dataset's channels where they name this episode's columns, else its own."""
-        own = demonstration.grippers
-        agreed = self.info.grippers
-        if [(g.arm, g.signal, g.names) for g in own] == [
-            (g.arm, g.signal, g.names) for g in agreed
-        ]:
-            return agreed
-        return with_directions(own, demonstration)
 
     def _first(self) -> _Read | None:
         for episode in [n for n, f in self._facts.items() if f.problem is None][:3]:

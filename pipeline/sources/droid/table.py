@@ -19,9 +19,8 @@ from pipeline.sources.hdf5.arrays import arrays_at, read_array, within_reason
 from pipeline.sources.table_rows import (
     common_length,
     fit_rows,
-    no_clock,
+    row_times,
     rows_differ,
-    seconds_from_start,
 )
 
 log = logging.getLogger(__name__)
@@ -131,17 +130,8 @@ def _columns(values: Array | None, part: _Part, length: int, problems: list[Prob
 
 def read_times(file: Any, length: int, problems: list[Problem]) -> F64:
     """Seconds of each row by the control loop's clock, evenly spaced if there is none."""
-    why = "trajectory.h5 has no time stamps"
-    for name in _CLOCKS:
-        stamps = read_array(file, name)
-        if stamps is None:
-            continue
-        times = seconds_from_start(stamps, FPS) if stamps.size == length else None
-        if times is not None and not (np.diff(times) < 0).any():
-            return times
-        why = f"{name} does not rise with the rows"
-    problems.append(no_clock(why))
-    return np.arange(length, dtype=np.float64) / FPS
+    clocks = ((name, read_array(file, name)) for name in _CLOCKS)
+    return row_times(clocks, length, FPS, "trajectory.h5 has no time stamps", problems)
 
 
 def paused_rows(file: Any, length: int) -> list[Problem]:

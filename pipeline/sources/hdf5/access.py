@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.model.arrays import Array
 from pipeline.model.problem import DataError
-from pipeline.sources.files import is_lfs_pointer
+from pipeline.sources.files import refuse_lfs_pointer
 from pipeline.sources.hdf5.byte_stream import CheckedBytes, path_of
 
 if TYPE_CHECKING:
@@ -58,8 +58,7 @@ def open_file(path: Path, *, chunk_bytes: int | None = None) -> h5py.File:
 
     if not path.is_file():
         raise DataError("not_found", f"{path} is not on disk")
-    if is_lfs_pointer(path):
-        raise DataError("lfs_pointer", f"{path} is a Git-LFS pointer: run “git lfs pull”")
+    refuse_lfs_pointer(path)
     try:
         return h5py.File(CheckedBytes(path), "r", rdcc_nbytes=chunk_bytes)
     except _FAILURES as error:

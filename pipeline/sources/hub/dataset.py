@@ -104,12 +104,7 @@ def open_anything(
     name = hub.hub_name(text)
     if name is None:
         return open_dataset(text)
-    try:
-        snapshot = hub.fetch_metadata(name, report, cancelled)
-    except DataError as error:
-        # A path with a slip of the finger looks like an id.
-        here = f"{text} does not exist here; " if str(name) == text else ""
-        raise DataError(error.code, f"{here}{error}") from error
+    snapshot = _fetch(text, name, report, cancelled)
     source = open_dataset(Path(snapshot.folder))
     if isinstance(source, LeRobotDataset) and snapshot.sizes:
         return HubDataset(snapshot, source, report, cancelled)
@@ -126,4 +121,16 @@ def local_place(text: str, report: hub.Report = lambda _share, _what: None) -> s
     Raises:
         DataError: One sentence.
     """
-    return text if hub.hub_name(text) is None else open_anything(text, report).info.path
+    name = hub.hub_name(text)
+    return text if name is None else str(_fetch(text, name, report, lambda: False).folder)
+
+
+def _fetch(
+    text: str, name: hub.HubName, report: hub.Report, cancelled: Callable[[], bool]
+) -> hub.Snapshot:
+    try:
+        return hub.fetch_metadata(name, report, cancelled)
+    except DataError as error:
+        # A path with a slip of the finger looks like an id.
+        here = f"{text} does not exist here; " if str(name) == text else ""
+        raise DataError(error.code, f"{here}{error}") from error

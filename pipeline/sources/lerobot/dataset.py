@@ -14,14 +14,13 @@ from pipeline.model.demonstration import (
     Camera,
     DatasetInfo,
     Demonstration,
-    EpisodeRef,
     GripperChannels,
 )
 from pipeline.model.episodes import Episodes, present_count
 from pipeline.model.picture import ArrayPicture, Picture
 from pipeline.model.problem import DataError, Problem, Severity
-from pipeline.sources.assembly import is_there, nan_problems, usable_times
-from pipeline.sources.files import fingerprint, is_lfs_pointer
+from pipeline.sources.assembly import Signal, assemble, usable_times
+from pipeline.sources.files import is_lfs_pointer
 from pipeline.sources.formats import Recognition
 from pipeline.sources.images import decode_image, image_size
 from pipeline.sources.lerobot import metadata
@@ -220,9 +219,8 @@ class LeRobotDataset:
             have = f"the table has {table.length}; the table counts"
             text = f"the metadata says {declared} frames, {have}"
             problems.append(Problem("length_differs", text))
-        state, state_names = table.stacked("observation.", self._meta.features)
-        action, action_names = table.stacked("action", self._meta.features)
-        problems.extend(nan_problems((("state", state), ("action", action))))
+        state = Signal.joined(*table.stacked("observation.", self._meta.features))
+        action = Signal.joined(*table.stacked("action", self._meta.features))
         stored = table.columns.get("timestamp")
         timestamps = usable_times(stored, table.length, self._meta.fps, problems)
         timestamps = _from_start(timestamps, self._meta.fps, problems)
@@ -230,26 +228,19 @@ class LeRobotDataset:
         instruction = self._episodes.instruction(position) or instruction_of(
             table.columns, rows, self._tasks, self._subtasks
         )
-        return Demonstration(
-            ref=EpisodeRef(str(self.root), episode),
-            fingerprint=fingerprint([*(p.path for p in rows), *files], str(episode), instruction),
+        return assemble(
+            dataset=self.root,
+            episode=episode,
+            files=[*(p.path for p in rows), *files],
             fps=self._meta.fps,
-            length=table.length,
             instruction=instruction,
             robot_type=self._meta.robot_type or "",
             cameras=cameras,
             timestamps=timestamps,
             state=state,
-            state_names=state_names,
             action=action,
-            action_names=action_names,
-            grippers=tuple(
-                g
-                for g in self.info.grippers
-                if is_there(state if g.signal == "state" else action, g)
-            ),
-            problems=tuple(problems),
-            files=tuple(str(path) for path in (*(p.path for p in rows), *files)),
+            grippers=self.info.grippers,
+            problems=problems,
         )
 
     def reader(self, demonstration: Demonstration, cache_bytes: int = CACHE_BYTES) -> EpisodeReader:

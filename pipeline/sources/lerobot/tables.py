@@ -13,7 +13,7 @@ import numpy as np
 
 from pipeline.model.arrays import F32, I64, Array
 from pipeline.model.problem import DataError, Problem
-from pipeline.sources.assembly import MOST_FRAMES
+from pipeline.sources.assembly import MOST_FRAMES, as_columns
 from pipeline.sources.lerobot.metadata import Feature, flat_names
 
 log = logging.getLogger(__name__)
@@ -223,9 +223,7 @@ def stack(
     parts: list[F32] = []
     names: list[str] = []
     for key in keys:
-        with np.errstate(over="ignore"):
-            values = columns[key].reshape(length, -1).astype(np.float32)
-        values[np.isinf(values)] = np.nan
+        values = as_columns(columns[key], length)
         short = key.removeprefix(prefix).lstrip(".") or "action"
         feature = features.get(key)
         own = flat_names(feature.names if feature else None, values.shape[1], short)

@@ -24,7 +24,7 @@ from pipeline.model.demonstration import (
 )
 from pipeline.model.problem import DataError, Problem, Severity
 from pipeline.sources.assembly import MOST_FRAMES, Signal, assemble
-from pipeline.sources.files import is_lfs_pointer
+from pipeline.sources.files import refuse_lfs_pointer
 from pipeline.sources.formats import Recognition
 from pipeline.sources.gripper_channels import guess_channels, with_directions
 from pipeline.sources.lazy_episodes import LazyEpisodes
@@ -274,7 +274,7 @@ def _no_signal(recording: Recording) -> Problem:
 
 def _frames_declared(path: Path) -> int:
     """Frames according to the file's header. Raises DataError `bad_video` or `lfs_pointer`."""
-    _refuse_pointer(path)
+    refuse_lfs_pointer(path)
     video = open_video(path)
     try:
         count = int(video.stream.frames)
@@ -286,18 +286,13 @@ def _frames_declared(path: Path) -> int:
     return min(max(count, 0), MOST_FRAMES)
 
 
-def _refuse_pointer(path: Path) -> None:
-    if is_lfs_pointer(path):
-        raise DataError("lfs_pointer", f"{path} is a Git-LFS pointer: run “git lfs pull”")
-
-
 def _all_times(path: Path) -> tuple[F64, str]:
     """Seconds of all frames of a video file, and why there may be more that are lost.
 
     Raises:
         DataError: `bad_video`, `lfs_pointer` or `too_long`.
     """
-    _refuse_pointer(path)
+    refuse_lfs_pointer(path)
     index = video_index(path, 0.0, _FAR)
     if len(index.pts) > MOST_FRAMES:
         raise DataError("too_long", f"{path}: {len(index.pts)} frames, more than can be open")

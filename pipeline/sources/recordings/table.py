@@ -14,7 +14,7 @@ import numpy as np
 
 from pipeline.model.arrays import F64, Array
 from pipeline.model.problem import DataError, Problem, Severity
-from pipeline.sources.files import is_lfs_pointer
+from pipeline.sources.files import refuse_lfs_pointer
 
 SUFFIXES = (".csv", ".tsv", ".parquet", ".npz")
 _MOST_BYTES = 512 << 20
@@ -76,8 +76,7 @@ def read_signal(path: Path) -> SignalTable:
     Raises:
         DataError: `bad_table`, `not_found` or `lfs_pointer`, one sentence.
     """
-    if is_lfs_pointer(path):
-        raise DataError("lfs_pointer", f"{path} is a Git-LFS pointer: run “git lfs pull”")
+    refuse_lfs_pointer(path)
     try:
         size = path.stat().st_size
     except OSError as error:

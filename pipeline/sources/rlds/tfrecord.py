@@ -14,7 +14,7 @@ import numpy as np
 
 from pipeline.model.arrays import I64
 from pipeline.model.problem import DataError
-from pipeline.sources.files import is_lfs_pointer
+from pipeline.sources.files import refuse_lfs_pointer
 
 MOST_BYTES = 1 << 30
 """Larger records are refused; an episode of 1,000 steps with four cameras has some 100 MiB."""
@@ -53,8 +53,7 @@ def index_records(path: Path) -> RecordIndex:
     Raises:
         DataError: `not_found`, `lfs_pointer` or `bad_record` if there is nothing to index at all.
     """
-    if is_lfs_pointer(path):
-        raise DataError("lfs_pointer", f"{path} is a Git-LFS pointer: run “git lfs pull”")
+    refuse_lfs_pointer(path)
     offsets: list[int] = []
     lengths: list[int] = []
     broken = ""

@@ -6,7 +6,7 @@ h5py is the library these formats are defined by; robomimic's own reader needs t
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -17,12 +17,11 @@ from pipeline.model.demonstration import (
     DatasetInfo,
     Demonstration,
     EpisodeInfo,
-    GripperChannels,
 )
 from pipeline.model.problem import DataError, Problem, Severity
 from pipeline.sources.assembly import assemble, natural
 from pipeline.sources.formats import Recognition
-from pipeline.sources.gripper_channels import with_directions
+from pipeline.sources.gripper_channels import with_agreed, with_directions
 from pipeline.sources.hdf5 import access as hdf5
 from pipeline.sources.hdf5.pictures import pictures_reader
 from pipeline.sources.reader import EpisodeReader
@@ -176,8 +175,7 @@ class RobomimicDataset:
         Raises:
             DataError: With one sentence: unknown episode, broken file or demonstration.
         """
-        demonstration = self._read(episode).demonstration
-        return replace(demonstration, grippers=self._agreed(demonstration))
+        return with_agreed(self._read(episode).demonstration, self.info.grippers)
 
     def reader(self, demonstration: Demonstration, cache_bytes: int = CACHE_BYTES) -> EpisodeReader:
         """Open a frame reader on one of this dataset's demonstrations."""
@@ -211,15 +209,6 @@ class RobomimicDataset:
             identity=f"{task.path.name}/{demo.name}/{signals.identity}",
         )
         return ReadDemo(demo, demonstration, stored)
-
-    def _agreed(self, demonstration: Demonstration) -> tuple[GripperChannels, ...]:
-        """The dataset's channels where they name this demonstration's columns, else its own."""
-        own = demonstration.grippers
-        agreed = self.info.grippers
-        same = [(g.arm, g.signal, g.indices, g.names) for g in own] == [
-            (g.arm, g.signal, g.indices, g.names) for g in agreed
-        ]
-        return agreed if same else with_directions(own, demonstration)
 
     # -- listing ---------------------------------------------------------------------------
 

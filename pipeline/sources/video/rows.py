@@ -16,7 +16,7 @@ from pipeline.model.arrays import F64, U8
 from pipeline.model.demonstration import CACHE_BYTES
 from pipeline.model.picture import Picture, PictureTimes
 from pipeline.model.problem import DataError, Problem
-from pipeline.sources.files import is_lfs_pointer
+from pipeline.sources.files import refuse_lfs_pointer
 from pipeline.sources.picture_cache import PictureCache
 from pipeline.sources.video.clip import VideoClip
 from pipeline.sources.video.file import open_video
@@ -56,8 +56,7 @@ def video_facts(path: Path, shown: str) -> VideoFacts:
     """
     if not path.is_file():
         raise DataError("missing_video", f"{shown} is not on disk")
-    if is_lfs_pointer(path):
-        raise DataError("lfs_pointer", f"{shown} is a Git-LFS pointer: run “git lfs pull”")
+    refuse_lfs_pointer(path, shown)
     pictures = len(video_index(path, 0.0, _END_OF_FILE).pts)
     video = open_video(path)
     try:
