@@ -31,6 +31,8 @@ $(VENV)/installed: pyproject.toml
 $(VENV)/installed-dev: $(VENV)/installed
 	$(PYTHON) packaging/system_libraries.py --tests
 	$(BIN)/python -m pip install -q -e ".[dev]"
+	SAM2_BUILD_CUDA=0 $(BIN)/python -m pip install -q --no-deps --no-build-isolation \
+		-r packaging/without_dependencies.txt
 	touch $@
 
 clean:

@@ -16,6 +16,7 @@ from pipeline.model.demonstration import Demonstration, FrameReader
 from pipeline.model.edits import EPISODE_SCOPE, Edit, edits_of
 from pipeline.model.problem import Cancelled, DataError
 from pipeline.model.subtask import SubtasksResult
+from pipeline.stages.backend_options import FALLBACK
 from pipeline.stages.stage import Scope, Stage, StageContext, StageInputs
 
 log = logging.getLogger(__name__)
@@ -277,6 +278,11 @@ class Run:
             raise StageFailed(node, "internal", text, traceback.format_exc()) from error
         seconds = time.perf_counter() - start
         data = pack(result, seconds)
+        if any(p.code == FALLBACK for p in getattr(result, "problems", ())):
+            # Not what was asked for: the next run must try the chosen backend again.
+            outcome = StageOutcome(*node, key, result, seconds)
+            self.observer.finished(outcome, data)
+            return outcome
         problem = self.cache.store_bytes(key, data) if self.cache is not None else None
         problems = (problem,) if problem else ()
         return self._done(StageOutcome(*node, key, result, seconds, problems=problems), data)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
@@ -10,6 +9,7 @@ from typing import Any
 
 from pipeline.model.demonstration import Demonstration
 from pipeline.model.edits import EDITS, Edit
+from pipeline.model.options import keyed_values
 from pipeline.stages.stage import Stage
 
 
@@ -43,7 +43,7 @@ def result_key(
             for g in demonstration.grippers
         ],
         "subtask": subtask,
-        "options": dataclasses.asdict(options),
+        "options": keyed_values(options),
         "identity": stage.identity(options),
         "edits": json.loads(EDITS.dump_json(edits)),
         "inputs": dict(inputs),

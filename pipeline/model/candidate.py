@@ -45,6 +45,9 @@ class ProposalsResult:
         keyframe: Frame of the object proposals.
         candidates: Object proposals, by falling score.
         targets: Target proposals (early and late frames), by falling score.
+        robot: Boxes of robot and gripper phrases at the same frames, labelled `robot arm` or
+            `robot gripper`; empty if the detector cannot name them.
+        again: Boxes of the object phrase on further frames, kept as evidence.
         backend: Detection backend.
         problems: Findings.
     """
@@ -55,6 +58,8 @@ class ProposalsResult:
     targets: tuple[Proposal, ...]
     backend: str
     problems: tuple[Problem, ...] = ()
+    robot: tuple[Proposal, ...] = ()
+    again: tuple[Proposal, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -217,6 +217,66 @@ class PaintMask(_Edit):
         return f"paint mask of candidate #{self.candidate}"
 
 
+class MarkRobot(_Edit):
+    """Point at the robot: what a segmenter grows from the click is the active arm.
+
+    Attributes:
+        frame: Frame of the episode.
+        point: x and y in pixels of that frame.
+        inside: False to say that this is not the robot.
+    """
+
+    kind: Literal["mark_robot"] = "mark_robot"
+    stage: ClassVar[str] = "robot"
+    frame: int = Field(ge=0)
+    point: tuple[float, float]
+    inside: bool = True
+
+    @property
+    def slot(self) -> str:
+        x, y = self.point
+        return f"robot/mark/{self.subtask}/{self.frame}/{x:.0f},{y:.0f}"
+
+    @property
+    def title(self) -> str:
+        return f"mark {'the robot' if self.inside else 'what is not the robot'}"
+
+
+class PaintRobot(_Edit):
+    """Robot mask of one frame, painted or imported; it replaces what the backend found there.
+
+    Attributes:
+        frame: Frame of the episode.
+        height: Of the picture, pixels.
+        width: Of the picture, pixels.
+        runs: The mask, see `pipeline.model.mask_runs`.
+    """
+
+    kind: Literal["paint_robot"] = "paint_robot"
+    stage: ClassVar[str] = "robot"
+    frame: int = Field(ge=0)
+    height: int = Field(ge=1, le=MAX_PICTURE_SIDE)
+    width: int = Field(ge=1, le=MAX_PICTURE_SIDE)
+    runs: tuple[Annotated[int, Field(ge=0)], ...] = Field(max_length=MAX_MASK_RUNS)
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        pixels = self.height * self.width
+        if pixels > MAX_PICTURE_PIXELS:
+            raise ValueError(f"a picture of {self.width}x{self.height} is too large")
+        if sum(self.runs) != pixels:
+            raise ValueError(f"runs of {sum(self.runs)} pixels on {self.width}x{self.height}")
+        return self
+
+    @property
+    def slot(self) -> str:
+        return f"robot/paint/{self.subtask}/{self.frame}"
+
+    @property
+    def title(self) -> str:
+        return f"robot mask of frame {self.frame}"
+
+
 class ChooseCandidate(_Edit):
     """Choose the winner; stored as its box so that it survives a re-run of the proposals."""
 
@@ -259,6 +319,8 @@ Edit = Annotated[
     | AddBox
     | FixBox
     | PaintMask
+    | MarkRobot
+    | PaintRobot
     | ChooseCandidate
     | JudgeCaption,
     Field(discriminator="kind"),

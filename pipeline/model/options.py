@@ -28,6 +28,9 @@ class OptionInfo:
         high: Largest allowed number, or None.
         choices: Allowed texts, empty if free.
         source: Where the default comes from.
+        keyed: False if equal results may be expected whatever its value (a device): it does not
+            enter the keys of results.
+        capability: Of a backend: its choices are the backends that are installed; else empty.
     """
 
     name: str
@@ -39,6 +42,8 @@ class OptionInfo:
     high: float | None = None
     choices: tuple[str, ...] = ()
     source: str = "our choice"
+    keyed: bool = True
+    capability: str = ""
 
     def parse(self, text: str) -> Any:
         """Read a value from text and check it; ValueError with one sentence."""
@@ -78,6 +83,8 @@ def option(
     high: float | None = None,
     choices: tuple[str, ...] = (),
     source: str = "our choice",
+    keyed: bool = True,
+    capability: str = "",
 ) -> T:
     """Declare a field of an options class."""
     meta = {
@@ -87,6 +94,8 @@ def option(
         "high": high,
         "choices": choices,
         "source": source,
+        "keyed": keyed,
+        "capability": capability,
     }
     return dataclasses.field(default=default, metadata=meta)
 
@@ -108,3 +117,12 @@ def with_option(options: OptionsT, name: str, value: Any) -> OptionsT:
             return dataclasses.replace(options, **{name: value})  # type: ignore[type-var]
     known = ", ".join(i.name for i in describe(options))
     raise ValueError(f"no option {name}; there are: {known}")
+
+
+def keyed_values(options: Any) -> dict[str, Any]:
+    """Values of the options that decide a result, by name."""
+    return {
+        f.name: getattr(options, f.name)
+        for f in dataclasses.fields(options)
+        if f.metadata.get("keyed", True)
+    }

@@ -7,8 +7,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from pipeline.backends.capability import Geometry, load_backend
 from pipeline.backends.geometry.lifting import lift, local_depth
+from pipeline.backends.geometry.protocol import Geometry
+from pipeline.backends.registry import load_backend
 from pipeline.model.arrays import F64, U8
 from pipeline.model.candidate import ProposalsResult, TracksResult
 from pipeline.model.demonstration import Demonstration
@@ -16,14 +17,17 @@ from pipeline.model.edits import Edit
 from pipeline.model.geometry import LiftingResult
 from pipeline.model.options import option
 from pipeline.model.problem import Problem, Severity
+from pipeline.stages.backend_options import BackendOptions
 from pipeline.stages.stage import Scope, Stage, StageContext, StageInputs
 
 
 @dataclass(frozen=True)
-class LiftingOptions:
+class LiftingOptions(BackendOptions):
     """Options of the lifting."""
 
-    backend: str = option("recorded_depth", "Geometry. `recorded_depth` needs no model.")
+    backend: str = option(
+        "recorded_depth", "Geometry. `recorded_depth` needs no model.", capability="geometry"
+    )
 
 
 class LiftingStage(Stage[LiftingOptions, LiftingResult]):
@@ -36,6 +40,7 @@ class LiftingStage(Stage[LiftingOptions, LiftingResult]):
     inputs: ClassVar[tuple[str, ...]] = ("proposals", "tracks")
     options_type: ClassVar[type] = LiftingOptions
     result_type: ClassVar[type] = LiftingResult
+    capability: ClassVar[str] = "geometry"
 
     def run(
         self,
@@ -48,7 +53,7 @@ class LiftingStage(Stage[LiftingOptions, LiftingResult]):
         """Lift. Raises DataError `no_backend` or Cancelled."""
         key = inputs.get(ProposalsResult).camera
         tracks = inputs.get(TracksResult)
-        geometry: Geometry = load_backend("geometry", options.backend)
+        geometry: Geometry = load_backend("geometry", options.backend, options.settings)
         camera = demonstration.camera(key)
         context.progress(0.0, "looking for depth")
 

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from pipeline.backends.capability import Segmenter, load_backend
 from pipeline.backends.detection.colors import to_lab
+from pipeline.backends.segmentation.protocol import Segmentation, Segmenter
 from pipeline.model.arrays import Bool, pack_masks
 from pipeline.model.candidate import Box, MasksResult, ProposalsResult
 from pipeline.model.demonstration import Demonstration
@@ -17,6 +17,7 @@ from pipeline.model.mask_runs import mask_of
 from pipeline.model.options import option
 from pipeline.model.problem import Problem, Severity
 from pipeline.model.score import box_iou
+from pipeline.stages.backend_options import BackendOptions, with_backend
 from pipeline.stages.stage import Scope, Stage, StageContext, StageInputs
 
 _SAME_BOX = 0.5
@@ -25,10 +26,12 @@ for the choice of the winner)."""
 
 
 @dataclass(frozen=True)
-class MasksOptions:
+class MasksOptions(BackendOptions):
     """Options of the masks."""
 
-    backend: str = option("grabcut", "Segmenter. `grabcut` needs no model.")
+    backend: str = option(
+        "grabcut", "Segmenter. `grabcut` needs no model.", capability="segmentation"
+    )
 
 
 class MasksStage(Stage[MasksOptions, MasksResult]):
@@ -41,6 +44,7 @@ class MasksStage(Stage[MasksOptions, MasksResult]):
     inputs: ClassVar[tuple[str, ...]] = ("proposals",)
     options_type: ClassVar[type] = MasksOptions
     result_type: ClassVar[type] = MasksResult
+    capability: ClassVar[str] = "segmentation"
 
     def run(
         self,
@@ -55,14 +59,18 @@ class MasksStage(Stage[MasksOptions, MasksResult]):
         Raises DataError `no_backend` or Cancelled.
         """
         proposals = inputs.get(ProposalsResult)
-        segmenter: Segmenter = load_backend("segmentation", options.backend)
         context.progress(0.0, "reading the keyframe")
         image = context.reader.frame(proposals.camera, proposals.keyframe)
         height, width = image.shape[:2]
         boxes = tuple(c.box for c in proposals.candidates)
         painted, problems = painted_masks(edits, boxes, height, width)
         rest = [k for k in range(len(boxes)) if k not in painted]
-        found = segmenter.segment(image, tuple(boxes[k] for k in rest), context.progress)
+
+        def segment(segmenter: Segmenter) -> Segmentation:
+            return segmenter.segment(image, tuple(boxes[k] for k in rest), context.progress)
+
+        found, backend, fallen = with_backend(self.capability, options, segment)
+        problems += fallen
         masks = np.zeros((len(boxes), height, width), np.bool_)
         masks[rest] = found.masks
         for k, mask in painted.items():
@@ -90,7 +98,7 @@ class MasksStage(Stage[MasksOptions, MasksResult]):
             width=width,
             packed=pack_masks(masks),
             colors=colors,
-            backend=segmenter.name,
+            backend=backend,
             problems=problems,
         )
 

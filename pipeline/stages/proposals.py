@@ -9,8 +9,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from pipeline.backends.capability import Detection, DetectionRequest, Detector, load_backend
 from pipeline.backends.detection.colors import color_words
+from pipeline.backends.detection.protocol import Detection, DetectionRequest, Detector
+from pipeline.backends.registry import load_backend
 from pipeline.model.arrays import U8
 from pipeline.model.candidate import Box, Proposal, ProposalsResult
 from pipeline.model.demonstration import Demonstration
@@ -19,6 +20,7 @@ from pipeline.model.options import option
 from pipeline.model.problem import DataError, Problem, Severity
 from pipeline.model.score import box_area, box_iou
 from pipeline.model.subtask import Subtask, SubtasksResult
+from pipeline.stages.backend_options import BackendOptions
 from pipeline.stages.stage import Scope, Stage, StageContext, StageInputs
 
 WRIST_WORDS = ("wrist", "hand", "gripper", "ego_arm")
@@ -30,10 +32,14 @@ SAME_OBJECT = 0.7
 
 
 @dataclass(frozen=True)
-class ProposalsOptions:
+class ProposalsOptions(BackendOptions):
     """Options of the proposals."""
 
-    backend: str = option("regions", "Detector that proposes boxes. `regions` needs no model.")
+    backend: str = option(
+        "regions",
+        "Detector that proposes boxes. `regions` needs no model.",
+        capability="detection",
+    )
     camera: str = option(
         "",
         "Camera all later stages work on. Empty: the first camera that is not on the wrist, or "
@@ -75,6 +81,7 @@ class ProposalsStage(Stage[ProposalsOptions, ProposalsResult]):
     inputs: ClassVar[tuple[str, ...]] = ("subtasks",)
     options_type: ClassVar[type] = ProposalsOptions
     result_type: ClassVar[type] = ProposalsResult
+    capability: ClassVar[str] = "detection"
 
     def run(
         self,
@@ -86,7 +93,7 @@ class ProposalsStage(Stage[ProposalsOptions, ProposalsResult]):
     ) -> ProposalsResult:
         """Propose boxes. Raises DataError `no_camera`, `no_backend`, or Cancelled."""
         subtask = inputs.get(SubtasksResult).subtasks[inputs.subtask]
-        detector: Detector = load_backend("detection", options.backend)
+        detector: Detector = load_backend("detection", options.backend, options.settings)
         context.progress(0.0, "choosing the camera")
         camera = choose_camera(demonstration, subtask, options.camera, context)
         keyframe = keyframe_of(subtask, demonstration.length)

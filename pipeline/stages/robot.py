@@ -7,8 +7,9 @@ from typing import ClassVar, TypeVar, cast
 
 import numpy as np
 
-from pipeline.backends.capability import RobotFinder, RobotRegion, RobotRequest, load_backend
 from pipeline.backends.geometry.lifting import lift, local_depth
+from pipeline.backends.registry import load_backend
+from pipeline.backends.robot.protocol import RobotFinder, RobotRegion, RobotRequest
 from pipeline.model.arrays import F32, I32, U8, Array, Bool
 from pipeline.model.candidate import ProposalsResult, TracksResult
 from pipeline.model.demonstration import Demonstration
@@ -17,6 +18,7 @@ from pipeline.model.geometry import LiftingResult, RobotResult
 from pipeline.model.options import option
 from pipeline.model.phases import PhaseName
 from pipeline.model.subtask import Subtask, SubtasksResult
+from pipeline.stages.backend_options import BackendOptions
 from pipeline.stages.motion_channels import (
     finger_columns,
     motion_in_force,
@@ -33,13 +35,14 @@ LEAD_SECONDS = 4.0
 
 
 @dataclass(frozen=True)
-class RobotOptions:
+class RobotOptions(BackendOptions):
     """Options of the robot."""
 
     backend: str = option(
         "proprioception_flow",
         "How the robot is found. `proprioception_flow` needs no model: what moves before anything "
         "is held, in step with the joints.",
+        capability="robot",
     )
 
 
@@ -53,6 +56,7 @@ class RobotStage(Stage[RobotOptions, RobotResult]):
     inputs: ClassVar[tuple[str, ...]] = ("subtasks", "proposals", "tracks", "lifting")
     options_type: ClassVar[type] = RobotOptions
     result_type: ClassVar[type] = RobotResult
+    capability: ClassVar[str] = "robot"
 
     def run(
         self,
@@ -66,7 +70,7 @@ class RobotStage(Stage[RobotOptions, RobotResult]):
         subtask = inputs.get(SubtasksResult).subtasks[inputs.subtask]
         key = inputs.get(ProposalsResult).camera
         tracks, lifting = inputs.get(TracksResult), inputs.get(LiftingResult)
-        finder: RobotFinder = load_backend("robot", options.backend)
+        finder: RobotFinder = load_backend("robot", options.backend, options.settings)
         context.progress(0.0, "looking for the robot")
 
         def frame_at(index: int) -> U8:

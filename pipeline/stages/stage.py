@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar, Generic, TypeVar
 
+from pipeline.backends.registry import identity_of
 from pipeline.model.demonstration import Demonstration, FrameReader
 from pipeline.model.edits import Edit
 from pipeline.model.problem import Cancelled
+from pipeline.stages.backend_options import BackendOptions
 
 OptionsT = TypeVar("OptionsT")
 ResultT = TypeVar("ResultT")
@@ -77,6 +78,7 @@ class Stage(ABC, Generic[OptionsT, ResultT]):
         inputs: Names of the stages whose results it reads.
         options_type: Frozen dataclass made with `option`.
         result_type: Frozen dataclass.
+        capability: Of its backend, empty if it has none; its options are `BackendOptions` then.
     """
 
     name: ClassVar[str]
@@ -86,6 +88,7 @@ class Stage(ABC, Generic[OptionsT, ResultT]):
     inputs: ClassVar[tuple[str, ...]]
     options_type: ClassVar[type]
     result_type: ClassVar[type]
+    capability: ClassVar[str] = ""
 
     @abstractmethod
     def run(
@@ -100,4 +103,6 @@ class Stage(ABC, Generic[OptionsT, ResultT]):
 
     def identity(self, options: OptionsT) -> str:
         """What of backend and weights enters the key; the options enter it anyway."""
-        return str(dataclasses.asdict(options).get("backend", ""))  # type: ignore[call-overload]
+        if self.capability and isinstance(options, BackendOptions):
+            return identity_of(self.capability, options.backend, options.settings)
+        return str(getattr(options, "backend", ""))

@@ -7,22 +7,25 @@ from typing import ClassVar
 
 import numpy as np
 
-from pipeline.backends.capability import Tracker, TrackingRequest, load_backend
+from pipeline.backends.tracking.protocol import PointTracks, Tracker, TrackingRequest
 from pipeline.model.arrays import F32, I32, U8, Bool
 from pipeline.model.candidate import MasksResult, ProposalsResult, TracksResult
 from pipeline.model.demonstration import Demonstration
 from pipeline.model.edits import Edit
 from pipeline.model.options import option
 from pipeline.model.problem import Problem
-from pipeline.model.subtask import SubtasksResult
+from pipeline.model.subtask import Subtask, SubtasksResult
+from pipeline.stages.backend_options import BackendOptions, with_backend
 from pipeline.stages.stage import Scope, Stage, StageContext, StageInputs
 
 
 @dataclass(frozen=True)
-class TracksOptions:
+class TracksOptions(BackendOptions):
     """Options of the tracks."""
 
-    backend: str = option("lucas_kanade", "Tracker. `lucas_kanade` needs no model.")
+    backend: str = option(
+        "lucas_kanade", "Tracker. `lucas_kanade` needs no model.", capability="tracking"
+    )
     track_fps: float = option(
         6.0,
         "Rate at which tracks are recorded and scored.",
@@ -60,6 +63,7 @@ class TracksStage(Stage[TracksOptions, TracksResult]):
     inputs: ClassVar[tuple[str, ...]] = ("subtasks", "proposals", "masks")
     options_type: ClassVar[type] = TracksOptions
     result_type: ClassVar[type] = TracksResult
+    capability: ClassVar[str] = "tracking"
 
     def run(
         self,
@@ -72,7 +76,6 @@ class TracksStage(Stage[TracksOptions, TracksResult]):
         """Track. Raises DataError `no_backend` or Cancelled."""
         subtask = inputs.get(SubtasksResult).subtasks[inputs.subtask]
         proposals, masks = inputs.get(ProposalsResult), inputs.get(MasksResult)
-        tracker: Tracker = load_backend("tracking", options.backend)
         start, end = subtask.start, min(subtask.end, demonstration.length)
         frames = frames_at(start, end, demonstration.fps, options.track_fps)
         steps = frames_at(start, end, demonstration.fps, options.bridge_fps)
@@ -86,10 +89,21 @@ class TracksStage(Stage[TracksOptions, TracksResult]):
         points, candidate = sample_points(
             frame_at(masks.keyframe), shapes, options.min_points, options.max_points
         )
-        tracked = tracker.track(
-            TrackingRequest(frame_at, frames, steps, masks.keyframe, points, candidate, shapes),
-            context.progress,
+        request = TrackingRequest(
+            frame_at=frame_at,
+            frames=frames,
+            steps=steps,
+            keyframe=masks.keyframe,
+            points=points,
+            candidate=candidate,
+            masks=shapes,
+            interaction=interaction_frames(subtask, frames),
         )
+
+        def track(tracker: Tracker) -> PointTracks:
+            return tracker.track(request, context.progress)
+
+        tracked, backend, fallen = with_backend(self.capability, options, track)
         share = tracked.visible.mean(axis=0) if len(frames) else np.zeros(len(points))
         context.progress(1.0, "tracks done")
         return TracksResult(
@@ -100,9 +114,17 @@ class TracksStage(Stage[TracksOptions, TracksResult]):
             candidate=candidate,
             kept=share >= options.min_visible_share,
             boxes=tracked.boxes,
-            backend=tracker.name,
-            problems=_problems(frames),
+            backend=backend,
+            problems=(*fallen, *tracked.problems, *_problems(frames)),
         )
+
+
+def interaction_frames(subtask: Subtask, frames: I32) -> Bool:
+    """Which frames lie in an interaction span, (F,) bool."""
+    inside = np.zeros(len(frames), np.bool_)
+    for start, end in subtask.interaction:
+        inside |= (frames >= start) & (frames < end)
+    return inside
 
 
 def frames_at(start: int, end: int, fps: float, rate: float) -> I32:

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.backends.capability import EMBEDDED, backend_names, load_backend
 from pipeline.backends.detection.colors import color_match, color_words, to_lab
 from pipeline.backends.detection.grouping import surface_difference
+from pipeline.backends.registry import EMBEDDED, backend_names, load_backend
 from pipeline.model.edits import AddBox, FixBox
 from pipeline.model.problem import Cancelled, DataError
 from pipeline.model.score import box_area, box_iou

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from pipeline.backends.capability import Detection, DetectionRequest, Progress
+from pipeline.backends.backend import Progress
 from pipeline.backends.detection.appearance import (
     SURFACE_DISTANCE,
     Appearance,
@@ -29,6 +29,7 @@ from pipeline.backends.detection.grouping import (
     segment_graph,
     surface_difference,
 )
+from pipeline.backends.detection.protocol import Detection, DetectionRequest
 from pipeline.model.arrays import F32, U8, Bool
 from pipeline.model.candidate import Box
 from pipeline.model.score import box_iou

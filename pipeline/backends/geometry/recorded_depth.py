@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pipeline.backends.capability import FrameAt
+from pipeline.backends.backend import FrameAt
 from pipeline.model.arrays import F32, F64
 
 

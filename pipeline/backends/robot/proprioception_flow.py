@@ -17,8 +17,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.backends.capability import Progress, RobotRegion, RobotRequest
+from pipeline.backends.backend import Progress
 from pipeline.backends.robot.gripper_end import GRIPPER_POINTS, gripper_end
+from pipeline.backends.robot.protocol import RobotRegion, RobotRequest
 from pipeline.backends.robot.working_clip import (
     WorkingClip,
     background_plate,

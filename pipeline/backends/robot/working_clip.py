@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.backends.capability import Progress, RobotRequest
+from pipeline.backends.backend import Progress
+from pipeline.backends.robot.protocol import RobotRequest
 from pipeline.model.arrays import F32, U8, Bool
 
 WORKING_WIDTH = 320

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.backends.capability import Progress, Segmentation
+from pipeline.backends.backend import Progress
+from pipeline.backends.segmentation.protocol import Segmentation
 from pipeline.model.arrays import U8, Bool
 from pipeline.model.candidate import Box
 

@@ -20,7 +20,8 @@ from functools import cached_property
 
 import numpy as np
 
-from pipeline.backends.capability import FrameAt, PointTracks, Progress, TrackingRequest, no_boxes
+from pipeline.backends.backend import FrameAt, Progress
+from pipeline.backends.tracking.protocol import PointTracks, TrackingRequest, no_boxes
 from pipeline.backends.tracking.similarity import (
     FIT_ERROR,
     MIN_SUPPORT,

@@ -1,0 +1,108 @@
+"""What a backend is: a class behind its capability's protocol, found by name.
+
+`protocol.py` in the folder of each capability says what it is asked; `registry.py` finds it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Protocol
+
+from pipeline.backends.weights import Weights, find_weights, fingerprint, missing_sentence
+from pipeline.model.arrays import U8
+from pipeline.model.problem import DataError
+
+Progress = Callable[[float, str], None]
+"""Called with a share 0..1 and a short phrase, at least every 100 ms; raises Cancelled."""
+
+FrameAt = Callable[[int], U8]
+"""Returns RGB (H, W, 3) uint8 of a frame of the episode."""
+
+
+class Backend(Protocol):
+    """What all backends have in common.
+
+    Attributes:
+        name: As chosen in options and written into results.
+        licence: Licence of the code or of the weights, for the window and for the exports.
+    """
+
+    name: str
+    licence: str
+
+    def available(self) -> str | None:
+        """Return None if it can be used, else one sentence that says why not."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSettings:
+    """How a model is to be loaded.
+
+    Attributes:
+        weights: A file, a folder or a Hub id; empty for the backend's own.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
+        precision: `auto`, `float32`, `bfloat16` or `float16`.
+    """
+
+    weights: str = ""
+    device: str = "auto"
+    precision: str = "auto"
+
+
+class ModelBackend:
+    """Base of the backends that load weights. Importing such a module never imports torch.
+
+    Attributes:
+        name: As chosen in options and written into results.
+        title: For people, e.g. `LLMDet (Swin-T)`.
+        licence: Of code and weights; the strictest one first.
+        notice: What a person must know before the first use, empty if nothing.
+        packages: Modules that must be importable.
+        extra: Extra of this project that brings them, or a sentence that says how to get them.
+        weights: What to fetch if the settings name nothing; None if the user must name it.
+        settings: How to load.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    licence: ClassVar[str]
+    notice: ClassVar[str] = ""
+    packages: ClassVar[tuple[str, ...]] = ("torch",)
+    extra: ClassVar[str] = "models"
+    weights: ClassVar[Weights | None] = None
+
+    def __init__(self) -> None:
+        self.settings = ModelSettings()
+
+    def configure(self, settings: ModelSettings) -> None:
+        """Take the user's settings; called once, before `available`."""
+        self.settings = settings
+
+    def available(self) -> str | None:
+        """Return None if packages and weights are here, else one sentence."""
+        for module in self.packages:
+            if importlib.util.find_spec(module) is None:
+                how = f"pip install “demoscope[{self.extra}]”"
+                if " " in self.extra:
+                    how = self.extra
+                return f"the package {module} is not installed; {how}."
+        if find_weights(self.weights, self.settings.weights) is None:
+            return missing_sentence(self.name, self.weights, self.settings.weights)
+        return None
+
+    def weights_path(self) -> Path:
+        """File or folder of the weights. Raises DataError `no_weights`."""
+        found = find_weights(self.weights, self.settings.weights)
+        if found is None:
+            sentence = missing_sentence(self.name, self.weights, self.settings.weights)
+            raise DataError("no_weights", sentence)
+        return found
+
+    def identity(self) -> str:
+        """Name and content of the weights; enters the keys of results. Cheap (< 1 ms)."""
+        found = find_weights(self.weights, self.settings.weights)
+        return f"{self.name}:{fingerprint(found) if found is not None else 'none'}"
