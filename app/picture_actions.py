@@ -36,24 +36,24 @@ class PictureActions(QObject):
         named = _KEYS | _CAMERA_KEYS
         self._panel.set_keys({name: keys[action] for name, action in named.items()})
         self._panel.visibilityChanged.connect(self._visibility_chosen)
-        self._panel.copyRequested.connect(self.copy)
+        self._panel.copyRequested.connect(self.do_copy_picture)
 
     # What is drawn.
 
-    def show_overlays(self, on: bool) -> None:
+    def do_overlays(self) -> None:
         """Show what was drawn before everything was hidden, or hide everything."""
-        if on:
+        if self._table.actions["overlays"].isChecked():
             self._panel.set_visibility(self._visible)
         else:
             self._visible = self._panel.visibility
             self._panel.set_visibility(self._visible.only())
 
-    def isolate(self) -> None:
+    def do_isolate(self) -> None:
         """Draw only the selected candidate, or all of them again."""
         shown = self._panel.visibility
         self._choose(replace(shown, others=not shown.others, selected=True))
 
-    def put_aside(self) -> None:
+    def do_put_aside(self) -> None:
         """Hide the selected candidate, to see what lies below, or show it again."""
         shown = self._panel.visibility
         self._choose(replace(shown, selected=not shown.selected, others=True))
@@ -70,19 +70,26 @@ class PictureActions(QObject):
 
     # The brush.
 
-    def resize_brush(self, steps: int) -> None:
-        """Make the brush larger or smaller."""
+    def do_brush_larger(self) -> None:
+        """Make the brush larger."""
+        self._resize_brush(1)
+
+    def do_brush_smaller(self) -> None:
+        """Make the brush smaller."""
+        self._resize_brush(-1)
+
+    def _resize_brush(self, steps: int) -> None:
         viewer = self._panel.viewer
         viewer.resize_brush(steps)
         self._control.said.emit(f"Brush of radius {viewer.brush_radius:g} px")
 
     # Saving and copying.
 
-    def export(self) -> None:
+    def do_export_picture(self) -> None:
         """Ask where to, and write the picture at its own size with the overlays."""
         self._export(self._panel.viewer.grab_picture(), "Export the picture")
 
-    def export_view(self) -> None:
+    def do_export_view(self) -> None:
         """Ask where to, and write what is seen, in pixels of the screen."""
         self._export(self._panel.viewer.grab_view(), "Export the picture as on the screen")
 
@@ -102,7 +109,7 @@ class PictureActions(QObject):
         else:
             self._control.said.emit(f"{image.width()} x {image.height()} pixels written to {path}")
 
-    def copy(self) -> None:
+    def do_copy_picture(self) -> None:
         """Put the picture at its own size with the overlays on the clipboard."""
         image = self._panel.viewer.grab_picture()
         if image.isNull():

@@ -14,6 +14,7 @@ from typing import Any
 
 from pipeline.engine.cache import StageOutcome
 from pipeline.engine.graph import Graph, NodeId, Plan
+from pipeline.engine.kept_run import KeptRun
 from pipeline.model.demonstration import DatasetInfo, Demonstration
 from pipeline.model.edits import EPISODE_SCOPE, Edit
 from pipeline.model.subtask import SubtasksResult
@@ -35,6 +36,7 @@ class Part(Flag):
     EDITS = auto()
     STAGES = auto()
     PLAYING = auto()
+    COMPARISON = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,9 @@ class Session:
         failures: (stage, subtask) -> why it failed.
         running: Node in progress, or None.
         playing: True while the cursor moves by itself.
+        before: The run to compare with, or None: the one before the last that changed something,
+            or the one a person pinned.
+        comparing: True while both runs are shown.
     """
 
     dataset: DatasetInfo | None = None
@@ -100,6 +105,8 @@ class Session:
     failures: Mapping[NodeId, StageFailure] = field(default_factory=lambda: MappingProxyType({}))
     running: NodeId | None = None
     playing: bool = False
+    before: KeptRun | None = None
+    comparing: bool = False
 
     def outcome(self, stage: str) -> StageOutcome | None:
         """Newest outcome of a stage for the selected subtask (or the episode)."""
@@ -131,6 +138,8 @@ class Document:
         self.revision = 0
         self._listeners: list[Callable[[Changes], None]] = []
         self._keys: dict[int, dict[str, str]] = {}
+        self._made_with: tuple[Mapping[str, Any], tuple[Edit, ...]] | None = None
+        self._last_run: KeptRun | None = None
 
     def listen(self, listener: Callable[[Changes], None]) -> None:
         """Call `listener` after every mutation that changed something."""
@@ -178,6 +187,7 @@ class Document:
     ) -> Changes:
         """Show another episode with the edits in force."""
         old = self.session
+        self._made_with = self._last_run = None
         keys = [c.key for c in demonstration.cameras]
         session = Session(
             dataset=old.dataset,
@@ -232,7 +242,13 @@ class Document:
         return self._set(replace(self.session, edits=edits), parts, initiator)
 
     def begin_run(self) -> Changes:
-        """Forget failures: a new run tries those stages again."""
+        """Forget failures: a new run tries those stages again, and the last one may be kept."""
+        session = self.session
+        inputs = (session.options, session.edits)
+        # A run that goes on where another was cancelled is no other run.
+        if session.results and self._made_with not in (None, inputs):
+            self._last_run = KeptRun(session.results, *self._made_with)
+        self._made_with = inputs
         if not self.session.failures and self.session.running is None:
             return Changes(Part.NONE, "worker", self.revision)
         session = replace(self.session, failures=MappingProxyType({}), running=None)
@@ -253,6 +269,12 @@ class Document:
             self.session, results=results, failures=MappingProxyType(failures), running=None
         )
         parts = Part.RESULTS | Part.STAGES
+        old = self.session.results.get(node)
+        pinned = session.before is not None and session.before.pinned
+        if old is not None and old.key != outcome.key and self._last_run and not pinned:
+            session = replace(session, before=self._last_run)
+        if session.before is not None:
+            parts |= Part.COMPARISON
         if outcome.stage == "subtasks" and session.subtask >= len(outcome.result.subtasks):
             session = replace(session, subtask=0)
             parts |= Part.SUBTASK
@@ -260,6 +282,21 @@ class Document:
             session = _with_winner(session)
             parts |= Part.CANDIDATE
         return self._set(session, parts, "worker", outcome.stage)
+
+    def set_comparing(self, on: bool, initiator: str = "") -> Changes:
+        """Show the run before beside the newest results, or only these."""
+        on = on and self.session.before is not None
+        return self._set(replace(self.session, comparing=on), Part.COMPARISON, initiator)
+
+    def pin_run(self, on: bool, initiator: str = "") -> Changes:
+        """Compare later runs with the results on show; off: with the run before each."""
+        session = self.session
+        if not on:
+            before = session.before and replace(session.before, pinned=False)
+            return self._set(replace(session, before=before), Part.COMPARISON, initiator)
+        options, edits = self._made_with or (session.options, session.edits)
+        kept = KeptRun(session.results, options, edits, pinned=True)
+        return self._set(replace(session, before=kept), Part.COMPARISON, initiator)
 
     def put_failure(self, node: NodeId, failure: StageFailure) -> Changes:
         """Note that a stage failed."""

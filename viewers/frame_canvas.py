@@ -41,9 +41,11 @@ class FrameCanvas(QWidget):
 
     Signals:
         picturePainted: A new picture, or that there is none, is being painted for the first time.
+        viewChanged: The picture lies elsewhere in the widget: zoomed, panned, resized.
     """
 
     picturePainted = Signal()
+    viewChanged = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -117,6 +119,20 @@ class FrameCanvas(QWidget):
         """Show one image pixel on one pixel of the screen, keeping the centre."""
         self.zoom_by(1 / (self.devicePixelRatioF() * self._view.scale))
 
+    def follow(self, other: FrameCanvas) -> None:
+        """Show the same part of the picture as another canvas, its middle in the middle here."""
+        if other.is_fitted or other.image_size != self.image_size:
+            if not self._is_fitted:
+                self.fit()
+            return
+        a, b = other._area(), self._area()
+        shift = ((b[0] + b[2] - a[0] - a[2]) / 2, (b[1] + b[3] - a[1] - a[3]) / 2)
+        view = other.view_transform.panned(*shift)
+        if view != self._view:
+            self._is_fitted = False
+            self._view = view
+            self._view_changed()
+
     def zoom_by(self, factor: float, at: QPointF | None = None) -> None:
         """Zoom around a widget point, the centre by default."""
         if self._image is None:
@@ -151,6 +167,7 @@ class FrameCanvas(QWidget):
 
     def _view_changed(self) -> None:
         self.update()
+        self.viewChanged.emit()
 
     def _paint_picture(self, painter: QPainter) -> None:
         """Paint the letterbox and the visible part of the picture."""

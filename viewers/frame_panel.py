@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
+from viewers.before_view import BeforeView
 from viewers.camera_frame import CameraFrame
 from viewers.camera_grid import CameraGrid
 from viewers.camera_tabs import CameraTabs
 from viewers.frame_viewer import SELECT, FrameViewer
-from viewers.overlays import OverlayVisibility
+from viewers.overlays import OverlayData, OverlayVisibility
 from viewers.tool_strip import ToolStrip
 
 
@@ -24,9 +25,11 @@ class FramePanel(QWidget):
     Attributes:
         viewer: The frame viewer of the chosen camera.
         grid: The viewer alone, or among tiles of the other cameras.
+        before: The same picture with the results of the run before; hidden unless compared.
 
     Signals:
         cameraChanged: Key of the camera that the user chose.
+        beforeClicked: Candidate of the run before that the user clicked, -1 for the ground.
         allCamerasChosen: True if the user wants to see all cameras, False for the chosen one.
         visibilityChanged: `OverlayVisibility` that the user chose.
         toolChanged: `select`, `box`, `paint` or `erase`, by a button or by the viewer.
@@ -38,6 +41,7 @@ class FramePanel(QWidget):
     allCamerasChosen = Signal(bool)
     visibilityChanged = Signal(object)
     toolChanged = Signal(str)
+    beforeClicked = Signal(int)
     candidateClicked = Signal(int)
     boxDrawn = Signal(float, float, float, float)
     boxChanged = Signal(int, float, float, float, float)
@@ -51,12 +55,18 @@ class FramePanel(QWidget):
         self._tabs = CameraTabs(self)
         self.viewer = FrameViewer(self)
         self.grid = CameraGrid(self.viewer, self)
+        self.before = BeforeView(self)
+        self.before.hide()
         self._strip = ToolStrip(self)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addWidget(self._tabs)
-        layout.addWidget(self.grid, 1)
+        pictures = QHBoxLayout()
+        pictures.setSpacing(2)
+        pictures.addWidget(self.before, 1)
+        pictures.addWidget(self.grid, 1)
+        layout.addLayout(pictures, 1)
         layout.addWidget(self._strip)
         self._strip.set_visibility(self.viewer.visibility)
         self._connect()
@@ -77,6 +87,10 @@ class FramePanel(QWidget):
         viewer.copyRequested.connect(self.copyRequested)
         viewer.pixelHovered.connect(self.pixelHovered)
         viewer.wheelStepped.connect(self.wheelStepped)
+        viewer.viewChanged.connect(self._lead_before)
+        self.before.steered.connect(lambda: viewer.follow(self.before))
+        self.before.candidateClicked.connect(self.beforeClicked)
+        self.before.wheelStepped.connect(self.wheelStepped)
 
     # Setters; none of them emits.
 
@@ -99,6 +113,26 @@ class FramePanel(QWidget):
     def set_frames(self, frames: tuple[CameraFrame, ...]) -> None:
         """Show the pictures of one instant; those of cameras that are not on show are kept."""
         self.grid.set_frames(frames)
+        self._show_before()
+
+    def set_before(self, data: OverlayData | None, what: str) -> None:
+        """Show the results of the run before beside the newest ones; None hides them.
+
+        Args:
+            data: Its results.
+            what: How it was made differently, one line.
+        """
+        self.before.set_overlays(data)
+        self.before.set_what(what)
+        self.before.setVisible(data is not None)
+        self.viewer.set_name("now" if data is not None else "")
+        self._show_before()
+        self._lead_before()
+
+    def set_frame(self, frame: int) -> None:
+        """Say which frame is wanted."""
+        self.viewer.set_frame(frame)
+        self.before.set_frame(frame)
 
     def choose_all_cameras(self, on: bool) -> None:
         """Do as if the user had clicked the tab of all cameras, or of the chosen one."""
@@ -108,6 +142,7 @@ class FramePanel(QWidget):
     def set_visibility(self, visibility: OverlayVisibility) -> None:
         """Choose what is drawn."""
         self.viewer.set_visibility(visibility)
+        self.before.set_visibility(visibility)
         self._strip.set_visibility(visibility)
 
     def set_tool(self, tool: str) -> None:
@@ -142,12 +177,24 @@ class FramePanel(QWidget):
         """Key of the chosen camera, empty without any."""
         return self.grid.camera
 
+    def _show_before(self) -> None:
+        """Give the picture of the frame viewer to the view of the run before, too."""
+        viewer = self.viewer
+        if not self.before.isHidden() and viewer.picture is not None:
+            self.before.set_camera(self.camera)
+            self.before.set_picture(viewer.picture, viewer.image_frame)
+
+    def _lead_before(self) -> None:
+        if not self.before.isHidden():
+            self.before.follow(self.viewer)
+
     def _show_tab(self) -> None:
         """Raise the tab of what is shown, telling nobody."""
         self._tabs.set_choice(self.camera, everything=self.grid.all_cameras)
 
     def _choose_visibility(self, chosen: OverlayVisibility) -> None:
         self.viewer.set_visibility(chosen)
+        self.before.set_visibility(chosen)
         self.visibilityChanged.emit(chosen)
 
     def _choose_tool(self, tool: str) -> None:

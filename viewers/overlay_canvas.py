@@ -37,6 +37,7 @@ class OverlayCanvas(FrameCanvas):
         self._painter = OverlayPainter()
         self._header = HeaderPainter()
         self._camera = ""
+        self._name = ""
         self._message = ""
         self._frame = 0
         self._image_frame = 0
@@ -53,6 +54,11 @@ class OverlayCanvas(FrameCanvas):
     def set_camera(self, key: str) -> None:
         """Name the camera of the picture; overlays of another camera are not drawn on it."""
         self._camera = key
+        self.update()
+
+    def set_name(self, name: str) -> None:
+        """Say in the header which of several views this is, e.g. `now`; empty for the camera."""
+        self._name = name
         self.update()
 
     def set_image(self, rgb: U8 | None, frame: int) -> None:
@@ -140,7 +146,7 @@ class OverlayCanvas(FrameCanvas):
             frame += f" (showing {self._image_frame})"
         scale = self._view.scale * self.devicePixelRatioF()
         return HeaderText(
-            self._camera.removeprefix("observation.images."),
+            self._name or self._camera.removeprefix("observation.images."),
             frame,
             "keyframe" if is_key else "",
             hint,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from html import escape
 from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
 
+from pipeline.evaluation.comparison import CandidateChange, Kind, RunComparison
 from pipeline.model.candidate import Proposal, ProposalsResult
 from pipeline.model.score import ScoresResult, ScoreTerms
 from widgets.contribution_bar import BarScale
@@ -28,6 +29,9 @@ class Column(IntEnum):
     PROXIMITY = 4
     OVERLAP = 5
     SCORE = 6
+    WAS = 7
+    GAIN = 8
+    SAME = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,7 @@ class CandidateRow:
         wins: It is the winner.
         by_person: A person chose the winner.
         true: It matches the human box.
+        change: What became of it since the run before, None unless runs are compared.
     """
 
     rank: int
@@ -49,7 +54,16 @@ class CandidateRow:
     wins: bool
     by_person: bool
     true: bool
+    change: CandidateChange | None = None
 
+    @property
+    def gone(self) -> bool:
+        """It is in the run before only."""
+        return self.change is not None and self.change.kind is Kind.VANISHED
+
+
+COMPARED = (Column.WAS, Column.GAIN, Column.SAME)
+"""Columns that are shown while runs are compared."""
 
 _HEADERS = {
     Column.RANK: ("#", "Rank", "By falling R; before scoring by falling D.", "", ""),
@@ -98,6 +112,28 @@ _HEADERS = {
         "R = 0.5·Ã + w_D·D + 0.3·P̃ − Π,  w_D = 0.75 − 0.15·P̃",
         "SPARC 3.3; weights are options of the scores stage",
     ),
+    Column.WAS: (
+        "was",
+        "Rank in the run before",
+        "▲ it climbed, ▼ it fell, “new” it was not there. Rows below without a rank vanished.",
+        "",
+        "candidates of both runs are matched by their boxes, IoU ≥ 0.3",
+    ),
+    Column.GAIN: (
+        "ΔR",
+        "Change of R",
+        "R now minus R in the run before, no unit. R is relative to the candidates of its run.",
+        "",
+        "",
+    ),
+    Column.SAME: (
+        "IoU",
+        "Overlap with its box before",
+        "Intersection over union of both boxes, 0..1; from 0.9 on it counts as unmoved. The tool "
+        "tip has masks and tracks.",
+        "",
+        "",
+    ),
 }
 
 
@@ -125,8 +161,9 @@ class CandidateModel(QAbstractTableModel):
         proposals: ProposalsResult | None,
         scores: ScoresResult | None,
         true: frozenset[int],
+        comparison: RunComparison | None = None,
     ) -> None:
-        """Replace all rows."""
+        """Replace all rows; those that vanished since the run before come last."""
         self.beginResetModel()
         found = proposals.candidates if proposals else ()
         terms = {t.candidate: t for t in scores.terms} if scores else {}
@@ -140,9 +177,11 @@ class CandidateModel(QAbstractTableModel):
                 wins=scores is not None and p.id == scores.winner,
                 by_person=scores is not None and scores.chosen_by == "person",
                 true=p.id in true,
+                change=comparison.of_now(p.id) if comparison is not None else None,
             )
             for i, p in enumerate(order)
         )
+        self.rows += _gone_rows(comparison, len(self.rows))
         self.scale = BarScale.over(tuple(terms.values()))
         self.endResetModel()
 
@@ -170,7 +209,7 @@ class CandidateModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.ToolTipRole:
             return header_tip(Column(section))
         if role == Qt.ItemDataRole.TextAlignmentRole:
-            left = section in (Column.RANK, Column.NAME, Column.SCORE)
+            left = section in (Column.RANK, Column.NAME, Column.SCORE, Column.WAS)
             side = Qt.AlignmentFlag.AlignLeft if left else Qt.AlignmentFlag.AlignRight
             return side | Qt.AlignmentFlag.AlignVCenter
         return None
@@ -196,7 +235,28 @@ class CandidateModel(QAbstractTableModel):
         return None
 
 
+def _gone_rows(comparison: RunComparison | None, ranked: int) -> tuple[CandidateRow, ...]:
+    if comparison is None:
+        return ()
+    ids = comparison.shared_ids
+    gone = [c for c in comparison.changes if c.kind is Kind.VANISHED]
+    return tuple(
+        CandidateRow(
+            rank=ranked + i + 1,
+            proposal=replace(c.proposal, id=ids[c.before], origin="gone"),
+            terms=None,
+            wins=False,
+            by_person=False,
+            true=False,
+            change=c,
+        )
+        for i, c in enumerate(gone)
+    )
+
+
 def _number(row: CandidateRow, column: Column) -> float | None:
+    if column in COMPARED:
+        return _compared(row.change, column)
     if column is Column.DETECTOR:
         return row.proposal.score if row.terms is None else row.terms.detector
     if row.terms is None:
@@ -209,9 +269,32 @@ def _number(row: CandidateRow, column: Column) -> float | None:
     }[column]
 
 
+def _compared(change: CandidateChange | None, column: Column) -> float | None:
+    if change is None:
+        return None
+    if column is Column.WAS:
+        return None if change.rank_before is None else float(change.rank_before)
+    if column is Column.GAIN:
+        return change.gain
+    return change.iou if change.before >= 0 <= change.after else None
+
+
+def _was(change: CandidateChange) -> str:
+    if change.kind is Kind.APPEARED:
+        return "new"
+    rank = "–" if change.rank_before is None else str(change.rank_before)
+    mark = " ▲" if change.climbed > 0 else " ▼" if change.climbed < 0 else ""
+    return rank + mark
+
+
 def _text(row: CandidateRow, column: Column) -> str:
+    if column is Column.WAS and row.change is not None:
+        return _was(row.change)
+    if column is Column.GAIN:
+        value = _number(row, column)
+        return "–" if value is None else f"{value:+.3f}".replace("-", "−")
     if column is Column.RANK:
-        return str(row.rank)
+        return "–" if row.gone else str(row.rank)
     if column is Column.NAME:
         marks = ("★ " if row.wins else "") + ("✓ " if row.true else "")
         return f"{marks}{row.proposal.label or 'unnamed'} · {row.proposal.origin}"
@@ -230,7 +313,26 @@ def _sort_key(row: CandidateRow, column: Column) -> float | str:
     return float("-inf") if value is None else value
 
 
+def _change_tip(change: CandidateChange) -> str:
+    if change.kind is Kind.APPEARED:
+        return "Appeared: no candidate of the run before overlaps it enough (IoU ≥ 0.3)."
+    was = "not scored" if change.score_before is None else f"R = {change.score_before:.4f}"
+    rank = "" if change.rank_before is None else f", rank {change.rank_before}"
+    lines = [f"Before: candidate #{change.before}{rank}, {was}."]
+    if change.kind is Kind.VANISHED:
+        return f"Vanished: no candidate of now overlaps it enough (IoU ≥ 0.3).\n{lines[0]}"
+    moved = "its box moved" if change.kind is Kind.MOVED else "the same box"
+    lines.append(f"IoU of the boxes {change.iou:.3f}: {moved}.")
+    if change.mask_iou is not None:
+        lines.append(f"IoU of the masks {change.mask_iou:.3f}.")
+    if change.track_gap is not None:
+        lines.append(f"Tracks: centres {change.track_gap:.1f} px apart (median over the clip).")
+    return "\n".join(lines)
+
+
 def _tip(row: CandidateRow, column: Column) -> str:
+    if row.change is not None and (column in COMPARED or row.gone):
+        return _change_tip(row.change)
     if column is Column.RANK:
         key = f" Key {row.rank} selects it." if row.rank <= 9 else ""
         return f"Rank {row.rank}, candidate #{row.proposal.id}.{key}"

@@ -27,6 +27,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
+    QLabel,
     QMenu,
     QStackedWidget,
     QStyle,
@@ -37,10 +38,18 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from pipeline.evaluation.comparison import RunComparison
 from pipeline.model.candidate import ProposalsResult
 from pipeline.model.palette import candidate_color
 from pipeline.model.score import ScoresResult
-from widgets.candidate_model import ROW_ROLE, SORT_ROLE, CandidateModel, CandidateRow, Column
+from widgets.candidate_model import (
+    COMPARED,
+    ROW_ROLE,
+    SORT_ROLE,
+    CandidateModel,
+    CandidateRow,
+    Column,
+)
 from widgets.contribution_bar import TermLegend, paint_bar
 from widgets.fields import EmptyHint, keep_keys
 from widgets.marks import star
@@ -116,6 +125,8 @@ class _Delegate(QStyledItemDelegate):
         painter.setFont(font)
         metrics = QFontMetricsF(font)
         label = ("✓ " if row.true else "") + (row.proposal.label or "unnamed")
+        if row.gone and not chosen:
+            painter.setPen(option.palette.color(QPalette.ColorRole.PlaceholderText))
         room = box.right() - x
         label = metrics.elidedText(label, Qt.TextElideMode.ElideRight, room)
         area = QRectF(x, box.top(), room, box.height())
@@ -220,6 +231,7 @@ class CandidateTable(QWidget):
         self._proposals: ProposalsResult | None = None
         self._scores: ScoresResult | None = None
         self._true: frozenset[int] = frozenset()
+        self._comparison: RunComparison | None = None
         self._selected = -1
         self._model = CandidateModel(self)
         self._sorted = QSortFilterProxyModel(self)
@@ -231,9 +243,15 @@ class CandidateTable(QWidget):
         self._pages.addWidget(self._hint)
         self._pages.addWidget(self.view)
         self._legend = TermLegend()
+        self._compared = QLabel(self)
+        self._compared.setTextFormat(Qt.TextFormat.PlainText)
+        self._compared.setContentsMargins(GRID, HALF_GRID, GRID, HALF_GRID)
+        self._compared.setWordWrap(True)
+        self._compared.hide()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
+        layout.addWidget(self._compared)
         layout.addWidget(self._pages, 1)
         layout.addWidget(self._legend)
         self._legend.hide()
@@ -262,6 +280,10 @@ class CandidateTable(QWidget):
         header.resizeSection(Column.RANK, metrics.horizontalAdvance("00") + 3 * GRID)
         for column in (Column.DETECTOR, Column.MOTION, Column.PROXIMITY, Column.OVERLAP):
             header.resizeSection(column, number)
+        for column in COMPARED:
+            header.resizeSection(column, number)
+            view.hideColumn(column)
+            header.moveSection(header.visualIndex(column), 1 + column - COMPARED[0])
         header.setSectionResizeMode(Column.SCORE, QHeaderView.ResizeMode.Stretch)
         view.setSortingEnabled(True)
         view.sortByColumn(Column.RANK, Qt.SortOrder.AscendingOrder)
@@ -278,6 +300,27 @@ class CandidateTable(QWidget):
     def set_results(self, proposals: ProposalsResult | None, scores: ScoresResult | None) -> None:
         """Show candidates and, once there are any, their scores. Keeps the selection."""
         self._proposals, self._scores = proposals, scores
+        self._refresh()
+
+    def set_comparison(self, comparison: RunComparison | None, what: str = "") -> None:
+        """Show what became of the candidates since the run before; None: only this run.
+
+        Args:
+            comparison: Of the run before with the results on show.
+            what: How the runs were made differently, one line.
+        """
+        self._comparison = comparison
+        for column in COMPARED:
+            self.view.setColumnHidden(column, comparison is None)
+        if comparison is not None:
+            self._compared.setText(
+                f"{what}: {comparison.sentence}" if what else comparison.sentence
+            )
+            self._compared.setToolTip(
+                "What differs between the results on show and the run before. Candidates of both "
+                "are matched by their boxes (IoU ≥ 0.3)."
+            )
+        self._compared.setVisible(comparison is not None)
         self._refresh()
 
     def set_ground_truth(self, candidate_ids: set[int]) -> None:
@@ -335,7 +378,7 @@ class CandidateTable(QWidget):
 
     def _refresh(self) -> None:
         with QSignalBlocker(self):
-            self._model.set_rows(self._proposals, self._scores, self._true)
+            self._model.set_rows(self._proposals, self._scores, self._true, self._comparison)
             if self._selected >= 0:
                 self.set_selected(self._selected)
         self.view.fit_names()
