@@ -6,6 +6,7 @@ from PySide6.QtCore import QEvent, QPoint, QPointF, Qt, Signal
 from PySide6.QtGui import QHelpEvent, QKeyEvent, QMouseEvent, QRegion, QWheelEvent
 from PySide6.QtWidgets import QApplication, QToolTip, QWidget
 
+from widgets.timeline_edits import EditableTimeline
 from widgets.timeline_gestures import (
     BoundaryGrab,
     RangeGrab,
@@ -14,26 +15,27 @@ from widgets.timeline_gestures import (
     ThresholdGrab,
     grab_at,
 )
-from widgets.timeline_lanes import GUTTER, PhaseLane
-from widgets.timeline_view import RULER, TimelineView
+from widgets.timeline_lanes import GUTTER
+from widgets.timeline_tips import wrapped
+from widgets.timeline_view import RULER
 
 _ZOOM = 0.8
 _NOTCH = 120
 
 
-class Timeline(TimelineView):
+class Timeline(EditableTimeline):
     """Lanes of one episode over a shared axis in frames.
 
     Click seeks, drag scrubs, the wheel steps, Ctrl + wheel zooms at the mouse, Shift + wheel
     moves along, a double click shows everything, Shift + drag selects a loop range. Thresholds
-    and phase boundaries are dragged in place; Esc gives a drag up.
+    and phase boundaries are dragged in place; Esc gives a drag up. The right button on a phase
+    splits, merges and names.
 
     Signals:
         frameChosen: Frame the user went to (also while a boundary is dragged).
         rangeSelected: Loop range [start, end); start == end means that it was cleared.
         thresholdsChanged: tau and delta while a threshold is dragged.
         thresholdsCommitted: tau and delta when the drag ended.
-        boundaryMoved: Arm, index as in `MoveBoundary`, and new frame, once per drag.
         subtaskClicked: Index of a subtask.
     """
 
@@ -41,7 +43,6 @@ class Timeline(TimelineView):
     rangeSelected = Signal(int, int)
     thresholdsChanged = Signal(float, float)
     thresholdsCommitted = Signal(float, float)
-    boundaryMoved = Signal(str, int, int)
     subtaskClicked = Signal(int)
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -51,23 +52,6 @@ class Timeline(TimelineView):
         self._pressed = QPointF()
         self._moved = False
         self._wheel = 0
-
-    def move_nearest_boundary(self) -> None:
-        """Move the phase boundary nearest to the cursor to it: the drag without a mouse."""
-        grabs = [
-            BoundaryGrab(lane, index, frame)
-            for lane in self._lanes
-            if isinstance(lane, PhaseLane)
-            for index, frame in lane.boundaries
-        ]
-        if not grabs:
-            return
-        nearest = min(grabs, key=lambda g: abs(g.frame - self._frame))
-        moved = nearest.at(self._frame, self._axis)
-        if moved.frame != nearest.frame:
-            self._boundary = moved
-            self.update()
-            self.boundaryMoved.emit(moved.lane.arm.arm, moved.index, moved.frame)
 
     # Mouse ----------------------------------------------------------------------------------
 
@@ -197,7 +181,7 @@ class Timeline(TimelineView):
         if event.type() is QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
             text = self.tip_at(event.pos())
             if text:
-                QToolTip.showText(event.globalPos(), text, self)
+                QToolTip.showText(event.globalPos(), wrapped(text), self)
             else:
                 QToolTip.hideText()
             return True
@@ -219,13 +203,15 @@ class Timeline(TimelineView):
         grab = grab_at(QPointF(point), self._lanes, self._axis, self._thresholds)
         if isinstance(grab, ThresholdGrab):
             now = grab.start
-            return (
+            text = (
                 f"τ = {now.tau:.3g}, δ = {now.delta:.3g}: closed below {now.close:.2f}, open above "
                 f"{now.opened:.2f}. Drag to change; with Ctrl both lines move."
             )
+            below = grab.lane.tip_over(QPointF(point), self._axis)
+            return f"{text}\n{below}" if below else text
         if isinstance(grab, BoundaryGrab):
-            return f"Phase boundary at frame {grab.frame}. Drag to correct it; Esc gives up."
-        return ""
+            return grab.lane.boundary_tip(grab.index)
+        return "" if lane is None else lane.tip_over(QPointF(point), self._axis)
 
     def _hover_at(self, point: QPointF) -> None:
         inside = point.x() >= self._axis.left and self._content.length > 0

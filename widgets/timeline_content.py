@@ -12,13 +12,8 @@ from pipeline.model.phases import PhasesResult
 from pipeline.model.score import ScoresResult
 from pipeline.model.subtask import Subtask, SubtasksResult
 from widgets.frame_axis import format_seconds
-from widgets.timeline_lanes import (
-    GripperLane,
-    Lane,
-    PhaseLane,
-    TruthLane,
-    phase_label,
-)
+from widgets.timeline_lanes import Lane, TruthLane
+from widgets.timeline_phase_lanes import GripperLane, PhaseLane, phase_label
 from widgets.timeline_task_lanes import CandidateLane, SubtaskLane
 
 _MOTION_TIP = (
@@ -87,9 +82,11 @@ class Content:
         for arm in arms:
             several = len(arms) > 1
             active = several and self.phases is not None and arm.arm == self.phases.active_arm
-            lanes.append(GripperLane(arm, arm.arm if several else "gripper", active))
+            title = arm.arm if several else "gripper"
+            lanes.append(GripperLane(arm, title, active, self.phases, self.fps))
             if arm.phases:
-                lanes.append(PhaseLane(arm, f"{arm.arm} phases" if several else "phases", active))
+                title = f"{arm.arm} phases" if several else "phases"
+                lanes.append(PhaseLane(arm, title, active, self.phases, self.fps))
         if self.truth:
             lanes.append(TruthLane(self.truth))
         if self.subtasks and self.subtasks.subtasks:

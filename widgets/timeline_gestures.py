@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from PySide6.QtCore import QPointF
 
 from widgets.frame_axis import FrameAxis
-from widgets.timeline_lanes import GripperLane, Lane, PhaseLane
+from widgets.timeline_lanes import Lane
+from widgets.timeline_phase_lanes import GripperLane, PhaseLane
 from widgets.timeline_task_lanes import SubtaskLane
 
 _REACH = 5.0

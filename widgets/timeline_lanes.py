@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QLineF, QRectF, Qt
-from PySide6.QtGui import QBrush, QColor, QFontMetricsF, QPainter, QPen
+from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen
 
-from pipeline.model.palette import PHASES, TRUTH
-from pipeline.model.phases import ArmPhases, Phase, PhaseName
+from pipeline.model.palette import TRUTH
 from widgets.frame_axis import FrameAxis
 from widgets.polylines import envelope, lines_of, polygon
 from widgets.timeline_ink import Ink
@@ -57,6 +56,10 @@ class Lane:
     def scale(self) -> tuple[str, str]:
         """Labels at the bottom and at the top of the gutter; empty for none."""
         return ("", "")
+
+    def tip_over(self, point: QPointF, axis: FrameAxis) -> str:
+        """Explanation of what lies under a point of the plot; empty where nothing does."""
+        return ""
 
     def paint(self, painter: QPainter, axis: FrameAxis, ink: Ink) -> None:
         """Paint the static content; the painter is clipped to `plot`."""
@@ -117,142 +120,6 @@ class CurveLane(Lane):
         return lines_of(curve, self.y(self.span[1]), self.y(self.span[0]), self.span), curve.dense
 
 
-class GripperLane(CurveLane):
-    """Normalised opening of one arm with both thresholds."""
-
-    weight = 2.0
-
-    def __init__(self, arm: ArmPhases, title: str, strong: bool) -> None:
-        tip = (
-            "Gripper opening, normalised per episode: 0 closed, 1 open, no unit.\n"
-            f"0 is {arm.raw_low:g} and 1 is {arm.raw_high:g} of the raw channel.\n"
-            "Counts as closed below τ − δ and as open again above τ + δ "
-            "(SPARC B.1.1, hysteresis).\n"
-            "Drag a threshold to change it; with Ctrl both move together."
-        )
-        super().__init__(title, tip)
-        self.arm = arm
-        self.strong = strong
-        self._positions = np.arange(len(arm.opening), dtype=np.float64) + 0.5
-
-    def scale(self) -> tuple[str, str]:
-        """Closed and open."""
-        return ("0", "1")
-
-    def paint(self, painter: QPainter, axis: FrameAxis, ink: Ink) -> None:
-        """Closures, hysteresis band, filled curve."""
-        plot = self.plot(axis)
-        for closure in self.arm.closures:
-            failed = closure.verdict in ("failure", "too_short")
-            name = PhaseName.GRASP_FAILURE if failed else PhaseName.INTERACT
-            color = QColor(*PHASES[name])
-            color.setAlpha(38)
-            left, right = axis.x(closure.start), axis.x(closure.end)
-            painter.fillRect(QRectF(left, plot.top(), right - left, plot.height()), color)
-        lines, dense = self._lines(axis, self._positions, self.arm.opening)
-        fill = QColor(ink.text)
-        fill.setAlpha(24)
-        bottom = self.y(0.0)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(fill)
-        for line in lines:
-            top = np.minimum(line[0::2], line[1::2]) if dense and len(line) % 2 == 0 else line
-            ends = np.array([[top[-1, 0], bottom], [top[0, 0], bottom]])
-            painter.drawPolygon(polygon(np.vstack([top, ends])))
-        painter.setBrush(Qt.BrushStyle.NoBrush)
-        draw_lines(painter, lines, dense, ink.text, 1.0)
-
-    def paint_thresholds(
-        self, painter: QPainter, axis: FrameAxis, ink: Ink, close: float, opened: float
-    ) -> None:
-        """Both thresholds with their values; they move, so they are no static content."""
-        plot = self.plot(axis)
-        top, bottom = self.y(opened), self.y(close)
-        band = QColor(ink.accent)
-        band.setAlpha(30)
-        painter.fillRect(QRectF(plot.left(), top, plot.width(), bottom - top), band)
-        painter.setPen(QPen(ink.accent, 1.0, Qt.PenStyle.DashLine))
-        for y in (top, bottom):
-            painter.drawLine(QLineF(plot.left(), y, plot.right(), y))
-        metrics = QFontMetricsF(ink.small)
-        if self.rect.height() < 2 * metrics.height() + 8:
-            return
-        painter.setFont(ink.small)
-        for text, y in (
-            (f"open > {opened:.2f}", max(top - metrics.height(), plot.top())),
-            (f"closed < {close:.2f}", min(bottom + 1, plot.bottom() - metrics.height())),
-        ):
-            width = metrics.horizontalAdvance(text) + 6
-            box = QRectF(plot.right() - width - 2, y, width, metrics.height())
-            ground = QColor(ink.base)
-            ground.setAlpha(205)
-            painter.fillRect(box, ground)
-            painter.setPen(ink.accent)
-            painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
-
-    def opening(self, frame: int) -> float:
-        """Opening at a frame, NaN outside or where unknown."""
-        values = self.arm.opening
-        return float(values[frame]) if 0 <= frame < len(values) else float("nan")
-
-
-class PhaseLane(Lane):
-    """Phases of one arm as blocks; their boundaries can be moved."""
-
-    fixed = 22.0
-
-    def __init__(self, arm: ArmPhases, title: str, strong: bool) -> None:
-        tip = (
-            "Phases: grasp (approach), interact (object held), release; a closure shorter than "
-            f"{arm.d_min} frames is a grasp failure (SPARC 3.1).\n"
-            "Thin marks: boundaries as measured, before they move forward by the phase start "
-            "offset.\nDrag a boundary to correct it; Esc gives up."
-        )
-        super().__init__(title, tip)
-        self.arm = arm
-        self.strong = strong
-
-    @property
-    def boundaries(self) -> list[tuple[int, int]]:
-        """(index, frame) as in `MoveBoundary`: -1 is the first start."""
-        phases = self.arm.phases
-        if not phases:
-            return []
-        return [(-1, phases[0].start), *((i, p.end) for i, p in enumerate(phases[:-1]))]
-
-    def limits(self, index: int, length: int) -> tuple[int, int]:
-        """Frames that a boundary may take: each phase keeps at least one frame."""
-        phases = self.arm.phases
-        low = 0 if index < 0 else phases[index].start + 1
-        return low, min(phases[index + 1].end - 1, length)
-
-    def phase(self, frame: int) -> Phase | None:
-        """Phase at a frame."""
-        return next((p for p in self.arm.phases if p.start <= frame < p.end), None)
-
-    def paint(self, painter: QPainter, axis: FrameAxis, ink: Ink) -> None:
-        """Blocks with names, measured boundaries as thin marks."""
-        plot = self.plot(axis).adjusted(0, 2, 0, -2)
-        for phase in self.arm.phases:
-            left, right = axis.x(phase.start), axis.x(phase.end)
-            if right < plot.left() or left > plot.right():
-                continue
-            box = QRectF(left, plot.top(), right - left, plot.height())
-            color = PHASES[phase.name]
-            failed = phase.name is PhaseName.GRASP_FAILURE
-            painter.fillRect(box, ink.tint(color, 0.22 if failed else 0.45))
-            if failed:
-                painter.fillRect(box, QBrush(ink.curve(color), Qt.BrushStyle.BDiagPattern))
-            painter.fillRect(QRectF(left, plot.bottom() - 3, right - left, 3), QColor(*color))
-            painter.fillRect(QRectF(left, plot.top(), 1, plot.height()), ink.text)
-            block_text(painter, box, phase_label(phase.name), plot, ink, halo=failed)
-        painter.setPen(QPen(ink.text, 1.0, Qt.PenStyle.DotLine))
-        for phase in self.arm.phases:
-            if phase.measured_start != phase.start:
-                x = axis.x(phase.measured_start)
-                painter.drawLine(QLineF(x, plot.top(), x, plot.bottom()))
-
-
 class TruthLane(Lane):
     """Spans in which the hand really touches an object, where that is known."""
 
@@ -273,11 +140,6 @@ class TruthLane(Lane):
         painter.setBrush(QColor(*TRUTH))
         for start, end in self.spans:
             painter.drawRect(QRectF(axis.x(start), plot.top(), axis.x(end) - axis.x(start), 5))
-
-
-def phase_label(name: PhaseName) -> str:
-    """Name of a phase for people."""
-    return "failure" if name is PhaseName.GRASP_FAILURE else name.value
 
 
 def block_text(

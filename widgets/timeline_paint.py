@@ -14,7 +14,8 @@ from widgets.frame_axis import FrameAxis
 from widgets.timeline_content import Marker
 from widgets.timeline_gestures import BoundaryGrab, Thresholds
 from widgets.timeline_ink import Ink, mixed
-from widgets.timeline_lanes import GUTTER, GripperLane, Lane
+from widgets.timeline_lanes import GUTTER, Lane
+from widgets.timeline_phase_lanes import GripperLane
 
 _ANTIALIASING = QPainter.RenderHint.Antialiasing
 

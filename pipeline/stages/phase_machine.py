@@ -1,7 +1,7 @@
 """The two-pass state machine of the gripper phases (SPARC B.1.1), pure NumPy.
 
-Closures are found with hysteresis and debounce, judged by an adaptive minimum duration, laid out
-as grasp / interact / release cycles, repaired, and moved forward by a share of the next phase.
+Pass 1 collects candidate closures with hysteresis and debounce; from their durations comes an
+adaptive minimum; pass 2 judges each of them by it. `phase_layout` makes phases of them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.model.arrays import F32, Bool
-from pipeline.model.phases import Closure, Phase, PhaseName
+from pipeline.model.phases import Closure, MinimumDuration
 
 INTERACT, FAILURE, CLOSED_AT_START, TOO_SHORT = (
     "interact",
@@ -24,16 +24,25 @@ INTERACT, FAILURE, CLOSED_AT_START, TOO_SHORT = (
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
-    """How open spans are shared between release and the next approach (our choice).
+class Candidates:
+    """What pass 1 found; all spans are [start, end) by time.
 
     Attributes:
-        release: Nominal length of a release that another closure follows, frames.
-        approach: Frames that a grasp keeps even if it must borrow them from the release.
+        closed: Candidate closures.
+        dips: Spans under the closing threshold that were too short for a transition.
+        reopenings: Spans over the opening threshold inside closures, too short for a transition.
+        debounce: Consecutive frames that a transition needed.
     """
 
-    release: int
-    approach: int
+    closed: tuple[tuple[int, int], ...]
+    dips: tuple[tuple[int, int], ...]
+    reopenings: tuple[tuple[int, int], ...]
+    debounce: int
+
+    @property
+    def durations(self) -> tuple[int, ...]:
+        """d_k of the candidate closures, frames."""
+        return tuple(end - start for start, end in self.closed)
 
 
 def runs(mask: Bool) -> list[tuple[int, int]]:
@@ -79,9 +88,29 @@ def closed_frames(opening: F32, close_below: float, open_above: float, debounce:
     return closed
 
 
+def collect_candidates(
+    opening: F32, close_below: float, open_above: float, debounce: int
+) -> Candidates:
+    """Pass 1: record closed spans without a word on whether they are valid.
+
+    Args:
+        opening: (T,) float32, 0..1.
+        close_below: tau - delta.
+        open_above: tau + delta.
+        debounce: Consecutive frames that a change needs.
+    """
+    closed = closed_frames(opening, close_below, open_above, debounce)
+    return Candidates(
+        closed=tuple(runs(closed)),
+        dips=tuple(runs((opening < close_below) & ~closed)),
+        reopenings=tuple(runs((opening > open_above) & closed)),
+        debounce=debounce,
+    )
+
+
 def minimum_duration(
     durations: Sequence[int], length: int, floor: int, factor: float, budget: float
-) -> int:
+) -> MinimumDuration:
     """d_min = max(floor, factor * min(median(d), B / K)), with B = budget * T, in frames.
 
     The paper names the ingredients; this form and `factor`, `budget` are ours.
@@ -93,150 +122,76 @@ def minimum_duration(
         factor: Share c of the typical duration.
         budget: Share of the trajectory in which contact is expected.
     """
-    if not durations:
-        return floor
-    typical = min(float(np.median(durations)), budget * length / len(durations))
-    return max(floor, round(factor * typical))
+    attempts, frames = len(durations), budget * length
+    if not attempts:
+        return MinimumDuration(floor, "floor", 0.0, frames, 0, factor, floor)
+    median = float(np.median(durations))
+    term = "median" if median <= frames / attempts else "budget"
+    adaptive = round(factor * min(median, frames / attempts))
+    if adaptive <= floor:
+        term = "floor"
+    return MinimumDuration(max(floor, adaptive), term, median, frames, attempts, factor, floor)
 
 
-def judge_closures(
-    opening: F32,
-    close_below: float,
-    open_above: float,
-    debounce: int,
-    floor: int,
-    factor: float,
-    budget: float,
-) -> tuple[tuple[Closure, ...], int]:
-    """Pass 1 collects closures and d_min, pass 2 says what each of them is.
+def judge_candidates(candidates: Candidates, d_min: int, length: int) -> tuple[Closure, ...]:
+    """Pass 2: say of each closure what it is, and why.
 
     A closure that lasts from the first frame on has no approach: it is no grasp by itself
     (`closed_at_start`). If it is the only one of the trajectory, is long enough and the gripper
     opens after it, it is the interaction: such a recording was cut after the grasp and the object
-    is put down in it (our choice). Dips shorter than the debounce are listed as `too_short`; they
-    are no candidates and do not enter d_min.
-
-    Returns:
-        Closures by time, and d_min in frames.
-    """
-    spans = runs(closed_frames(opening, close_below, open_above, debounce))
-    d_min = minimum_duration([b - a for a, b in spans], len(opening), floor, factor, budget)
-    closures = []
-    for start, end in spans:
-        long_enough = end - start >= d_min
-        at_start = start < debounce
-        alone = len(spans) == 1 and long_enough and end < len(opening)
-        if at_start and not alone:
-            verdict = CLOSED_AT_START
-        else:
-            verdict = INTERACT if long_enough else FAILURE
-        closures.append(Closure(start, end, verdict))
-    inside = np.zeros(len(opening), np.bool_)
-    for start, end in spans:
-        inside[start:end] = True
-    dips = runs((opening < close_below) & ~inside)
-    closures += [Closure(a, b, TOO_SHORT) for a, b in dips]
-    return tuple(sorted(closures, key=lambda c: c.start)), d_min
-
-
-def split_open_span(length: int, layout: Layout) -> int:
-    """Frames of an open span between two closures that belong to the release.
-
-    The release has its nominal length but ends early when the gripper closes again (repair 2). A
-    grasp that would keep fewer than `layout.approach` frames borrows from the release, up to half
-    of the span (repair 1).
-    """
-    release = min(layout.release, length)
-    if length - release < layout.approach:
-        release = length - min(layout.approach, length // 2)
-    return release
-
-
-def lay_out(closures: Sequence[Closure], length: int, arm: str, layout: Layout) -> list[Phase]:
-    """Turn judged closures into consecutive phases, no offset yet.
-
-    Open spans before a closure are its approach (`grasp`); after an interaction `release` comes
-    first. A failed closure keeps its cycle: grasp, grasp_failure, grasp, interact, release. The
-    open span after the last closure is a release. A closure at the start belongs to no phase: the
-    first approach begins where the gripper opens.
-    """
-    phases: list[Phase] = []
-
-    def add(name: PhaseName, start: int, end: int, cycle: int) -> None:
-        if end > start:
-            phases.append(Phase(name, arm, start, end, cycle, start, end))
-
-    cycle, position, before = 0, 0, ""
-    for closure in closures:
-        if closure.verdict == TOO_SHORT:
-            continue
-        if closure.verdict == CLOSED_AT_START:
-            position = closure.end
-            continue
-        if before == INTERACT:
-            released = position + split_open_span(closure.start - position, layout)
-            add(PhaseName.RELEASE, position, released, cycle)
-            position, cycle = released, cycle + 1
-        add(PhaseName.GRASP, position, closure.start, cycle)
-        held = closure.verdict == INTERACT
-        name = PhaseName.INTERACT if held else PhaseName.GRASP_FAILURE
-        add(name, closure.start, closure.end, cycle)
-        position, before = closure.end, closure.verdict
-    if before:
-        add(PhaseName.RELEASE, position, length, cycle)
-    return phases
-
-
-def offset_forward(phases: Sequence[Phase], share: float) -> list[Phase]:
-    """Move each boundary between two phases forward by `share` of the phase that follows it.
-
-    The first start and the last end stay. `measured_start` and `measured_end` keep what was
-    measured.
-    """
-    moved = list(phases)
-    for i in range(len(phases) - 1):
-        after = phases[i + 1]
-        frame = after.start + min(round(share * after.length), after.length - 1)
-        moved[i] = moved[i].moved(end=frame)
-        moved[i + 1] = moved[i + 1].moved(start=frame)
-    return moved
-
-
-def move_boundaries(
-    phases: Sequence[Phase], wanted: Sequence[tuple[int, int]], length: int
-) -> tuple[list[Phase], tuple[int, ...]]:
-    """Apply boundaries that a person moved.
-
-    A moved boundary is clamped so that every phase keeps a frame and boundaries that nobody moved
-    stay where they are; boundaries moved together are judged together, whatever their order.
+    is put down in it (our choice). Dips that pass 1 did not take are listed as `too_short`; they
+    do not enter d_min.
 
     Args:
-        phases: Consecutive phases of one arm.
-        wanted: (index, frame): the boundary between phases `index` and `index + 1`; -1 is the
-            first start.
+        candidates: Of pass 1.
+        d_min: Minimum valid duration, frames.
         length: Length T of the trajectory, frames.
 
     Returns:
-        The phases, and the indices for which there is no such boundary.
+        Closures by time.
     """
-    known = {i: frame for i, frame in wanted if -1 <= i < len(phases) - 1}
-    unknown = tuple(i for i, _ in wanted if i not in known)
-    if not phases or not known:
-        return list(phases), unknown
-    # cuts[j] is the boundary of index j - 1; the last end is fixed.
-    cuts = [phases[0].start, *(p.end for p in phases)]
-    moved = {i + 1 for i in known}
-    for i, frame in known.items():
-        cuts[i + 1] = frame
-    for j in sorted(moved):
-        below = next((k for k in range(j - 1, -1, -1) if k not in moved), None)
-        above = next(k for k in range(j + 1, len(cuts)) if k not in moved)
-        low = j if below is None else cuts[below] + (j - below)
-        high = min(cuts[above], length) - (above - j)
-        cuts[j] = min(max(cuts[j], low), high)
-    for j in sorted(moved):
-        if j > 0:
-            cuts[j] = max(cuts[j], cuts[j - 1] + 1)
-    return [p.moved(start=a, end=b) for p, a, b in zip(phases, cuts, cuts[1:], strict=False)], (
-        unknown
-    )
+    closures = []
+    for start, end in candidates.closed:
+        alone = len(candidates.closed) == 1 and end - start >= d_min and end < length
+        verdict, dropped, reason = _judged(end - start, d_min, start < candidates.debounce, alone)
+        inside = tuple(r for r in candidates.reopenings if start <= r[0] < end)
+        if inside:
+            reason += f" {_reopened(inside, candidates.debounce)}"
+        closures.append(Closure(start, end, verdict, dropped, reason, inside))
+    closures += [
+        Closure(
+            a,
+            b,
+            TOO_SHORT,
+            1,
+            f"Dropped by pass 1: below the closing threshold for {_frames(b - a)} only, a "
+            f"transition needs {candidates.debounce}.",
+        )
+        for a, b in candidates.dips
+    ]
+    return tuple(sorted(closures, key=lambda c: c.start))
+
+
+def _judged(duration: int, d_min: int, at_start: bool, alone: bool) -> tuple[str, int, str]:
+    """Verdict, pass that drops it (0: kept), and why."""
+    if at_start and not alone:
+        why = "closed from the first frame on, so there is no approach: no grasp by itself."
+        return CLOSED_AT_START, 2, f"Dropped by pass 2: {why}"
+    if at_start:
+        why = f"the only closure, {_frames(duration)} long (d_min {d_min}), and it opens again."
+        return INTERACT, 0, f"Kept although closed from the first frame on: {why}"
+    if duration >= d_min:
+        return INTERACT, 0, f"Kept by pass 2: closed for {_frames(duration)}, d_min is {d_min}."
+    why = f"closed for {_frames(duration)}, d_min is {d_min}."
+    return FAILURE, 2, f"Dropped by pass 2 as a failed grasp: {why}"
+
+
+def _reopened(spans: Sequence[tuple[int, int]], debounce: int) -> str:
+    many = f"{len(spans)} re-openings" if len(spans) > 1 else "A re-opening"
+    longest = _frames(max(b - a for a, b in spans))
+    least = "were" if len(spans) > 1 else "was"
+    return f"{many} of up to {longest} {least} ignored, a transition needs {debounce}."
+
+
+def _frames(count: int) -> str:
+    return f"{count} frame" if count == 1 else f"{count} frames"

@@ -8,6 +8,7 @@ the command may say that nothing is held.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -57,16 +58,20 @@ def swings(opening: F32, least: float) -> list[Swing]:
     top = bottom = (frames[0], levels[0])
     direction = 0
     for frame, level in zip(frames, levels, strict=True):
-        if level > top[1]:
-            top = (frame, level)
-        if level < bottom[1]:
-            bottom = (frame, level)
-        if direction >= 0 and top[1] - level >= least:
-            found.append(Swing(*top, True))
-            direction, bottom = -1, (frame, level)
-        elif direction <= 0 and level - bottom[1] >= least:
-            found.append(Swing(*bottom, False))
-            direction, top = 1, (frame, level)
+        # Towards a top (direction 1) only a new top or a fall from it matters, and vice versa.
+        if direction >= 0:
+            if level > top[1]:
+                top = (frame, level)
+            elif top[1] - level >= least:
+                found.append(Swing(*top, True))
+                direction, bottom = -1, (frame, level)
+                continue
+        if direction <= 0:
+            if level < bottom[1]:
+                bottom = (frame, level)
+            elif level - bottom[1] >= least:
+                found.append(Swing(*bottom, False))
+                direction, top = 1, (frame, level)
     if direction != 0:
         found.append(Swing(*top, True) if direction > 0 else Swing(*bottom, False))
     return found
@@ -128,7 +133,14 @@ def second_opinion(
     for start, end in spans:
         if end == len(opening) and len(spans) > 1 and not is_held(start, end):
             continue
-        closures.append(Closure(start, end, INTERACT if end - start >= d_min else FAILURE))
+        held = end - start >= d_min
+        reason = (
+            f"By local drop: closed for {end - start} frames from the drop to the rise, d_min is "
+            f"{d_min}."
+        )
+        closures.append(
+            Closure(start, end, INTERACT if held else FAILURE, 0 if held else 2, reason)
+        )
     return tuple(closures)
 
 
@@ -136,12 +148,20 @@ def disagreements(first: Sequence[Closure], second: Sequence[Closure]) -> tuple[
     """Interactions of either list that have no counterpart (span IoU of 0.5 or more)."""
 
     def alone(these: Sequence[Closure], those: Sequence[Closure]) -> list[Closure]:
-        return [
-            c
-            for c in these
-            if c.verdict == INTERACT
-            and not any(o.verdict == INTERACT and _span_iou(c, o) >= 0.5 for o in those)
-        ]
+        held = [o for o in those if o.verdict == INTERACT]
+        ends = [o.end for o in held]  # rising: closures of one rule do not overlap
+        odd = []
+        for closure in these:
+            if closure.verdict != INTERACT:
+                continue
+            k = bisect_right(ends, closure.start)
+            while k < len(held) and held[k].start < closure.end:
+                if _span_iou(closure, held[k]) >= 0.5:
+                    break
+                k += 1
+            else:
+                odd.append(closure)
+        return odd
 
     return tuple(sorted((*alone(first, second), *alone(second, first)), key=lambda c: c.start))
 

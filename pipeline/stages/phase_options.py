@@ -80,9 +80,18 @@ class PhasesOptions:
     min_activity: float = option(
         0.06,
         "A signal whose range is under this share of what its channels can plausibly do is flat: "
-        "an arm that rests drifts by 2 to 4 %, encoder ticks use about 11 % of a turn.",
+        "an arm that rests drifts by 2 to 4 %, encoder ticks use about 11 % of a turn. Forces and "
+        "currents are measured against the largest that was reached.",
         low=0.0,
         high=1.0,
+    )
+    min_signal_to_noise: float = option(
+        6.0,
+        "A signal whose range is under this many standard deviations of its noise from frame to "
+        "frame is flat, whatever its unit: pure noise spans 3 to 5, the faintest real grasp "
+        "dozens.",
+        low=0.0,
+        high=100.0,
     )
     release_seconds: float = option(
         1.0,

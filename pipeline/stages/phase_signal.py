@@ -2,11 +2,13 @@
 
 The paper normalises "the raw gripper trace per trajectory"; how several channels of a hand become
 one trace, how outliers are kept out of the range and when a gripper counts as idle is our choice.
+Signals may be openings, widths, angles or ticks, but also forces or currents, in any unit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,8 +26,17 @@ _CONVENTIONS: tuple[tuple[float, float], ...] = (
     (0.0, 1000.0),  # per mille
     (0.0, 4096.0),  # encoder ticks of one turn
 )
+_LOADS = frozenset(
+    {"force", "forces", "effort", "efforts", "torque", "torques", "current", "currents", "load"}
+    | {"pressure", "tactile", "wrench"}
+)
+_POSITIONS = frozenset({"position", "pos", "angle", "width", "opening", "aperture"})
+_SIDES = frozenset({"left", "right", "l", "r"})
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 _WEAK_CHANNEL = 0.1
 _TINY = 1e-9
+_GAUSSIAN_MEDIAN = 0.6745
+"""Median size of a standard normal value."""
 _COMBINE: dict[Combine, Callable[[F64], F64]] = {
     Combine.MEAN: lambda scaled: scaled.mean(axis=1, keepdims=True),
     Combine.MIN: lambda scaled: scaled.min(axis=1, keepdims=True),
@@ -44,6 +55,7 @@ class OpeningSignal:
         raw_high: Value of the combined channel that maps to 1.
         activity: Range of the signal relative to the plausible range of its channels, 0..1.
         missing: Number of frames in which a channel was NaN or infinite.
+        noise: Standard deviation of the noise from frame to frame, as a share of the range.
     """
 
     opening: F32
@@ -51,6 +63,7 @@ class OpeningSignal:
     raw_high: float
     activity: float
     missing: int
+    noise: float = 0.0
 
 
 def fill_gaps(values: F64) -> tuple[F64, Bool]:
@@ -119,12 +132,69 @@ def plausible_range(low: float, high: float) -> float:
     return max(high - low, abs(low), abs(high), _TINY)
 
 
+def is_load(names: Sequence[str]) -> bool:
+    """True if channels measure forces, torques, currents or pressures rather than a position."""
+    words = {word.lower() for name in names for word in _WORD.findall(name)}
+    return bool(words & _LOADS) and not words & _POSITIONS
+
+
+def alike(names: Sequence[str], others: Sequence[str]) -> bool:
+    """True if two arms have the same channels: their names differ in the side or a number only."""
+
+    def kind(name: str) -> tuple[str, ...]:
+        words = (w.lower() for w in _WORD.findall(name))
+        return tuple(w for w in words if w not in _SIDES)
+
+    return [kind(n) for n in names] == [kind(n) for n in others]
+
+
+def frame_noise(values: F64) -> float:
+    """Standard deviation of what changes from frame to frame without a course, in their unit.
+
+    From the median size of second differences, so that slopes and steps do not count. Exact for
+    white Gaussian noise; 0 for fewer than eight values.
+
+    Args:
+        values: (T,) float64, finite.
+    """
+    if len(values) < 8:
+        return 0.0
+    bends = np.abs(values[2:] - 2.0 * values[1:-1] + values[:-2])
+    return float(np.median(bends) / (_GAUSSIAN_MEDIAN * np.sqrt(6.0)))
+
+
+def channel_ends(values: F32, low_percentile: float, high_percentile: float) -> tuple[F64, F64]:
+    """Ends of the robust range of each channel; gaps are filled.
+
+    Args:
+        values: (T, C) float32, NaN where unknown.
+        low_percentile: Percentile of the low end.
+        high_percentile: Percentile of the high end.
+    """
+    filled, _ = fill_gaps(values.astype(np.float64))
+    return robust_range(filled, low_percentile, high_percentile)
+
+
+def _plausible(low: F64, high: F64, peers: Sequence[tuple[F64, F64]], load: bool) -> F64:
+    """(C,) float64, width of the range that each channel could plausibly use."""
+    least = np.min([low, *(p[0] for p in peers)], axis=0)
+    most = np.max([high, *(p[1] for p in peers)], axis=0)
+    if load:
+        # A load has no end stops: the largest one that was ever reached is the scale.
+        largest = max(float(np.abs([least, most]).max()), float((high - low).max()), _TINY)
+        return np.full(len(low), largest)
+    return np.array([plausible_range(a, b) for a, b in zip(least, most, strict=True)])
+
+
 def opening_signal(
     values: F32,
     closed_is: ClosedIs,
     low_percentile: float,
     high_percentile: float,
     combine: Combine = Combine.MEAN,
+    *,
+    load: bool = False,
+    peers: Sequence[tuple[F64, F64]] = (),
 ) -> OpeningSignal:
     """Combine channels and normalise them per trajectory.
 
@@ -138,11 +208,14 @@ def opening_signal(
         low_percentile: Percentile of the robust minimum, 0..100.
         high_percentile: Percentile of the robust maximum, 0..100.
         combine: How the scaled channels become one: MIN takes the most closed, MAX the most open.
+        load: True for forces, torques and currents, see `is_load`.
+        peers: (C,) low and high ends of the same channels of other arms: an idle arm is measured
+            against what they show of its unit and range, see `channel_ends`.
     """
     filled, gaps = fill_gaps(values.astype(np.float64))
     low, high = robust_range(filled, low_percentile, high_percentile)
     width = high - low
-    plausible = np.array([plausible_range(a, b) for a, b in zip(low, high, strict=True)])
+    plausible = _plausible(low, high, peers, load)
     share = width / plausible
     used = share >= max(_WEAK_CHANNEL * share.max(), _TINY)
     missing = int(gaps.sum())
@@ -161,8 +234,10 @@ def opening_signal(
     start, end = (float(e[0]) for e in robust_range(combined, low_percentile, high_percentile))
     if end - start < _TINY:  # channels that cancel each other
         return OpeningSignal(np.ones(len(values), np.float32), start, end, 0.0, missing)
-    opening = np.clip((combined[:, 0] - start) / (end - start), 0.0, 1.0).astype(np.float32)
+    share_open = (combined[:, 0] - start) / (end - start)
+    noise = frame_noise(share_open)
+    opening = np.clip(share_open, 0.0, 1.0).astype(np.float32)
     if filled.shape[1] == 1:
         sign, origin = (1.0, low[0]) if closed_is is ClosedIs.LOW else (-1.0, low[0] + width[0])
         start, end = (float(origin + sign * e * width[0]) for e in (start, end))
-    return OpeningSignal(opening, start, end, activity, missing)
+    return OpeningSignal(opening, start, end, activity, missing, noise)

@@ -2,31 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from pipeline.model.arrays import F32
 from pipeline.model.demonstration import ClosedIs, Demonstration, GripperChannels
-from pipeline.model.edits import Edit, MoveBoundary, SetChannels
-from pipeline.model.phases import ArmPhases, Closure, Phase, PhaseName, PhasesResult
+from pipeline.model.edits import Edit, SetChannels
+from pipeline.model.phases import ArmPhases, Closure, PhasesResult
 from pipeline.model.problem import Problem, Severity
+from pipeline.stages.phase_layout import Layout, lay_out, offset_forward
 from pipeline.stages.phase_machine import (
     CLOSED_AT_START,
     FAILURE,
     INTERACT,
-    Layout,
-    judge_closures,
-    lay_out,
-    move_boundaries,
-    offset_forward,
+    collect_candidates,
+    judge_candidates,
+    minimum_duration,
 )
+from pipeline.stages.phase_merge import merge_arms, not_applicable, undetected
 from pipeline.stages.phase_opinion import disagreements, is_refuted, second_opinion, squeezes
 from pipeline.stages.phase_options import PhasesOptions
-from pipeline.stages.phase_signal import OpeningSignal, opening_signal
+from pipeline.stages.phase_signal import (
+    OpeningSignal,
+    alike,
+    channel_ends,
+    is_load,
+    opening_signal,
+)
 from pipeline.stages.stage import Scope, Stage, StageContext, StageInputs
 
-__all__ = ["PhasesOptions", "PhasesStage", "channels_in_force", "detect_arm", "merge_arms"]
+__all__ = [
+    "PhasesOptions",
+    "PhasesStage",
+    "arm_signal",
+    "channels_in_force",
+    "detect_arm",
+    "merge_arms",
+]
 
 
 class PhasesStage(Stage[PhasesOptions, PhasesResult]):
@@ -34,7 +48,7 @@ class PhasesStage(Stage[PhasesOptions, PhasesResult]):
 
     name = "phases"
     title = "Gripper phases"
-    version = 2
+    version = 3
     scope = Scope.EPISODE
     inputs = ()
     options_type = PhasesOptions
@@ -59,7 +73,7 @@ class PhasesStage(Stage[PhasesOptions, PhasesResult]):
         arms = []
         for i, entry in enumerate(channels):
             context.progress(i / len(channels), f"phases of {entry.arm}")
-            arms.append(detect_arm(demonstration, entry, options, problems))
+            arms.append(detect_arm(demonstration, entry, options, problems, channels))
         result = merge_arms(tuple(arms), demonstration.length, options, edits, problems)
         context.progress(1.0, "phases found")
         return result
@@ -79,7 +93,7 @@ def channels_in_force(
         names = demonstration.state_names if edit.signal == "state" else demonstration.action_names
         if not all(0 <= i < len(names) for i in edit.indices):
             problems.append(
-                _not_applicable(
+                not_applicable(
                     f"Channels {edit.indices} of {edit.arm} were set by hand, but {edit.signal} "
                     f"has {len(names)} channels; set them again."
                 )
@@ -107,60 +121,102 @@ def channels_in_force(
     return tuple(usable)
 
 
+def arm_signal(
+    demonstration: Demonstration,
+    channels: GripperChannels,
+    options: PhasesOptions,
+    others: Sequence[GripperChannels] = (),
+) -> OpeningSignal:
+    """Opening of one arm.
+
+    Args:
+        demonstration: The episode.
+        channels: Of the arm.
+        options: Their percentiles hold where the channels have none.
+        others: Channels of all arms; those that are alike show what unit and range to expect.
+    """
+    low, high = _percentiles(channels, options)
+    peers = [
+        channel_ends(_values(demonstration, o), low, high)
+        for o in others
+        if o.arm != channels.arm and o.signal == channels.signal and alike(o.names, channels.names)
+    ]
+    return opening_signal(
+        _values(demonstration, channels),
+        channels.closed_is,
+        low,
+        high,
+        channels.combine,
+        load=is_load(channels.names),
+        peers=peers,
+    )
+
+
+def _values(demonstration: Demonstration, channels: GripperChannels) -> F32:
+    table = demonstration.state if channels.signal == "state" else demonstration.action
+    return table[:, list(channels.indices)]
+
+
+def _percentiles(channels: GripperChannels, options: PhasesOptions) -> tuple[float, float]:
+    return channels.percentiles or (options.low_percentile, options.high_percentile)
+
+
+def flat_because(signal: OpeningSignal, options: PhasesOptions) -> str:
+    """Why a signal counts as flat, one sentence; empty if it does not."""
+    if signal.activity < options.min_activity:
+        return (
+            f"The gripper moves over {signal.activity:.0%} of its plausible range, expected at "
+            f"least {options.min_activity:.0%}."
+        )
+    if signal.noise * options.min_signal_to_noise > 1.0:
+        return (
+            f"The gripper signal is noise: its range is {1 / signal.noise:.1f} times what changes "
+            f"from frame to frame, expected at least {options.min_signal_to_noise:g} times."
+        )
+    return ""
+
+
 def detect_arm(
     demonstration: Demonstration,
     channels: GripperChannels,
     options: PhasesOptions,
     problems: list[Problem],
+    others: Sequence[GripperChannels] = (),
 ) -> ArmPhases:
     """Detect the phases of one arm; adds what is doubtful to `problems`.
 
     An arm whose signal is nearly flat gets no phases and `coarse` set.
     """
-    arm = channels.arm
-    table = demonstration.state if channels.signal == "state" else demonstration.action
-    low, high = channels.percentiles or (options.low_percentile, options.high_percentile)
-    chosen = table[:, list(channels.indices)]
-    signal = opening_signal(chosen, channels.closed_is, low, high, channels.combine)
-    close_below = options.closure_threshold - options.hysteresis_offset
-    open_above = options.closure_threshold + options.hysteresis_offset
+    arm, length = channels.arm, demonstration.length
+    signal = arm_signal(demonstration, channels, options, others)
     if signal.missing:
         problems.append(
             Problem(
                 "nan_in_signal",
                 f"The gripper signal of {arm} lacks values in {signal.missing} of "
-                f"{demonstration.length} frames; they were interpolated.",
+                f"{length} frames; they were interpolated.",
             )
         )
-    found = ArmPhases(
-        arm=arm,
-        opening=signal.opening,
-        raw_low=signal.raw_low,
-        raw_high=signal.raw_high,
-        close_below=close_below,
-        open_above=open_above,
-        closures=(),
-        d_min=options.min_phase_frames,
-        coarse=signal.activity < options.min_activity,
-        activity=signal.activity,
-        phases=(),
-    )
-    if found.coarse:
+    flat = flat_because(signal, options)
+    found = undetected(arm, signal, options, flat)
+    if flat:
         return found
-    closures, d_min = judge_closures(
-        signal.opening,
-        close_below,
-        open_above,
-        options.debounce_frames,
+    candidates = collect_candidates(
+        signal.opening, found.close_below, found.open_above, options.debounce_frames
+    )
+    minimum = minimum_duration(
+        candidates.durations,
+        length,
         options.min_phase_frames,
         options.duration_factor,
         options.interaction_budget,
     )
+    closures = judge_candidates(candidates, minimum.frames, length)
 
     def is_held(start: int, end: int) -> bool:
         return _is_held(demonstration, channels, start, end)
 
-    second = second_opinion(signal.opening, is_held, options.local_drop, d_min)
+    second = second_opinion(signal.opening, is_held, options.local_drop, minimum.frames)
     rule = options.rule
     if rule == "checked":
         rule = "local_drop" if is_refuted(closures, second, is_held) else "published"
@@ -169,103 +225,21 @@ def detect_arm(
         release=max(round(options.release_seconds * demonstration.fps), 1),
         approach=options.approach_frames,
     )
-    measured = lay_out(used, demonstration.length, arm, layout)
-    problems += _doubts(arm, used, d_min)
+    measured, repairs = lay_out(used, length, arm, layout)
+    problems += _doubts(arm, used, minimum.frames)
     problems += _disagreement(arm, closures, second, rule)
+    phases = tuple(offset_forward(measured, options.phase_start_offset))
     return replace(
         found,
         closures=closures,
-        d_min=d_min,
-        phases=tuple(offset_forward(measured, options.phase_start_offset)),
+        d_min=minimum.frames,
+        phases=phases,
         rule=rule,
         second_opinion=second,
+        minimum=minimum,
+        repairs=tuple(repairs),
+        found=phases,
     )
-
-
-def merge_arms(
-    arms: tuple[ArmPhases, ...],
-    length: int,
-    options: PhasesOptions,
-    edits: tuple[Edit, ...],
-    problems: list[Problem],
-) -> PhasesResult:
-    """Choose the active arm, fall back to one coarse span, apply edits, merge by time."""
-    if not arms:
-        problems.append(
-            Problem(
-                "no_gripper",
-                "Nothing looks like a gripper signal, so the whole episode counts as one "
-                "interaction. Choose the gripper channels if there are some.",
-            )
-        )
-        idle = OpeningSignal(np.ones(length, np.float32), 0.0, 1.0, 0.0, 0)
-        arms = (_coarse_arm(idle, options),)
-    active = max(arms, key=lambda a: (not a.coarse and bool(a.phases), a.activity)).arm
-    if not any(a.phases for a in arms):
-        if all(a.coarse for a in arms) and not any(p.code == "no_gripper" for p in problems):
-            problems.append(
-                Problem(
-                    "flat_gripper",
-                    f"The gripper moves over {max(a.activity for a in arms):.0%} of its plausible "
-                    f"range, expected at least {options.min_activity:.0%}; the whole episode "
-                    "counts as one interaction. Check the gripper channels.",
-                )
-            )
-        elif not all(a.coarse for a in arms):
-            problems.append(
-                Problem(
-                    "no_closure",
-                    "The gripper moves but never closes long enough; the whole episode counts as "
-                    "one interaction. Check the gripper channels and which end is closed.",
-                )
-            )
-        span = (Phase(PhaseName.INTERACT, active, 0, length, 0, 0, length),) if length else ()
-        arms = tuple(replace(a, coarse=True, phases=span) if a.arm == active else a for a in arms)
-    arms = _with_moves(arms, length, edits, problems)
-    merged = sorted((p for a in arms for p in a.phases), key=lambda p: (p.start, p.end, p.arm))
-    return PhasesResult(arms, active, tuple(merged), tuple(problems))
-
-
-def _coarse_arm(signal: OpeningSignal, options: PhasesOptions) -> ArmPhases:
-    """Stand-in for a robot whose gripper is unknown."""
-    return ArmPhases(
-        arm="arm",
-        opening=signal.opening,
-        raw_low=signal.raw_low,
-        raw_high=signal.raw_high,
-        close_below=options.closure_threshold - options.hysteresis_offset,
-        open_above=options.closure_threshold + options.hysteresis_offset,
-        closures=(),
-        d_min=options.min_phase_frames,
-        coarse=True,
-        activity=0.0,
-        phases=(),
-    )
-
-
-def _with_moves(
-    arms: tuple[ArmPhases, ...], length: int, edits: tuple[Edit, ...], problems: list[Problem]
-) -> tuple[ArmPhases, ...]:
-    moves = [e for e in edits if isinstance(e, MoveBoundary)]
-    lost = [(e.arm, e.index) for e in moves if e.arm not in {a.arm for a in arms}]
-    moved = []
-    for arm in arms:
-        wanted = [(e.index, e.frame) for e in moves if e.arm == arm.arm]
-        phases, unknown = move_boundaries(arm.phases, wanted, length)
-        lost += [(arm.arm, i) for i in unknown]
-        moved.append(replace(arm, phases=tuple(phases)))
-    problems += [
-        _not_applicable(
-            f"Phase boundary {index + 1} of {name} was moved by hand, but there is no such "
-            "boundary any more; the move was ignored."
-        )
-        for name, index in lost
-    ]
-    return tuple(moved)
-
-
-def _not_applicable(message: str) -> Problem:
-    return Problem("edit_not_applicable", message)
 
 
 def _doubts(arm: str, closures: tuple[Closure, ...], d_min: int) -> list[Problem]:

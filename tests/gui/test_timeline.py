@@ -18,7 +18,8 @@ from widgets.frame_axis import FrameAxis
 from widgets.polylines import envelope, lines_of, polygon, runs
 from widgets.timeline import Timeline
 from widgets.timeline_ink import Ink
-from widgets.timeline_lanes import GripperLane, PhaseLane, TruthLane
+from widgets.timeline_lanes import TruthLane
+from widgets.timeline_phase_lanes import GripperLane, PhaseLane
 from widgets.timeline_task_lanes import CandidateLane, SubtaskLane
 
 # The offscreen platform says so about every window with a minimum size.

@@ -18,7 +18,7 @@ from tests.gui.timeline_hands import (
     wheel,
 )
 from widgets.timeline import Timeline
-from widgets.timeline_lanes import GripperLane, PhaseLane
+from widgets.timeline_phase_lanes import GripperLane, PhaseLane
 from widgets.timeline_task_lanes import SubtaskLane
 
 # The offscreen platform says so about every window with a minimum size.

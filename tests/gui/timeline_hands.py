@@ -29,6 +29,9 @@ class Heard:
             "thresholdsChanged",
             "thresholdsCommitted",
             "boundaryMoved",
+            "phaseSplit",
+            "phasesMerged",
+            "phaseNamed",
             "subtaskClicked",
         ):
             getattr(timeline, name).connect(self._recorder(name))

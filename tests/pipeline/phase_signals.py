@@ -15,7 +15,7 @@ from pipeline.model.demonstration import (
 )
 from pipeline.model.edits import Edit
 from pipeline.model.phases import Phase, PhaseName, PhasesResult
-from pipeline.stages.phase_machine import Layout
+from pipeline.stages.phase_layout import Layout
 from pipeline.stages.phases import PhasesOptions, PhasesStage
 from pipeline.stages.stage import StageContext, StageInputs
 
@@ -38,11 +38,13 @@ def context(cancelled: bool = False) -> StageContext:
     return StageContext(reader, lambda share, what: None, lambda: cancelled)
 
 
-def demo(*arms: Any, closed_is: ClosedIs = ClosedIs.LOW, action: Any = None) -> Demonstration:
-    """One column per arm: `arm`, or `left` and `right`."""
+def demo(
+    *arms: Any, closed_is: ClosedIs = ClosedIs.LOW, action: Any = None, what: str = "gripper"
+) -> Demonstration:
+    """One column per arm: `arm`, or `left` and `right`; `what` names the measured quantity."""
     state = np.stack([np.asarray(a, np.float32) for a in arms], axis=1)
     sides = ("arm",) if len(arms) == 1 else ("left", "right")
-    names = tuple(f"{s}_gripper" for s in sides)
+    names = tuple(f"{s}_{what}" for s in sides)
     commands = np.zeros((len(state), 0), np.float32) if action is None else action
     return Demonstration(
         ref=EpisodeRef("dataset", 0),

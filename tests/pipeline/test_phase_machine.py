@@ -7,14 +7,18 @@ import pytest
 
 from pipeline.model.demonstration import ClosedIs
 from pipeline.model.phases import Closure, Phase
+from pipeline.stages.phase_layout import (
+    borrowed_frames,
+    lay_out,
+    offset_forward,
+    release_frames,
+)
 from pipeline.stages.phase_machine import (
     closed_frames,
-    judge_closures,
-    lay_out,
+    collect_candidates,
+    judge_candidates,
     minimum_duration,
-    offset_forward,
     runs,
-    split_open_span,
 )
 from pipeline.stages.phase_signal import opening_signal, plausible_range
 from pipeline.stages.phases import PhasesOptions
@@ -141,7 +145,7 @@ def test_short_dip_is_listed_as_too_short_and_changes_nothing() -> None:
     ],
 )
 def test_minimum_duration(durations: tuple[int, ...], length: int, expected: int) -> None:
-    assert minimum_duration(durations, length, 7, 0.35, 0.4) == expected
+    assert minimum_duration(durations, length, 7, 0.35, 0.4).frames == expected
 
 
 def test_closure_shorter_than_d_min_is_a_failure_within_its_cycle() -> None:
@@ -155,11 +159,10 @@ def test_closure_shorter_than_d_min_is_a_failure_within_its_cycle() -> None:
 
 def test_closure_of_exactly_d_min_is_valid() -> None:
     opening = signal((1, 20), (0, 7), (1, 20)).astype(np.float32)
-    closures, d_min = judge_closures(opening, 0.55, 0.65, 3, 7, 0.35, 0.4)
-    assert d_min == 7
-    assert closures == (Closure(20, 27, "interact"),)
-    closures, _ = judge_closures(opening, 0.55, 0.65, 3, 8, 0.35, 0.4)
-    assert closures == (Closure(20, 27, "failure"),)
+    candidates = collect_candidates(opening, 0.55, 0.65, 3)
+    assert minimum_duration(candidates.durations, 47, 7, 0.35, 0.4).frames == 7
+    assert judge_candidates(candidates, 7, 47) == (Closure(20, 27, "interact"),)
+    assert judge_candidates(candidates, 8, 47) == (Closure(20, 27, "failure"),)
 
 
 # --- layout and repairs ----------------------------------------------------------------------
@@ -177,12 +180,13 @@ def test_closure_of_exactly_d_min_is_valid() -> None:
     ],
 )
 def test_open_span_is_split_between_release_and_approach(length: int, release: int) -> None:
-    assert split_open_span(length, LAYOUT) == release
+    first = release_frames(length, LAYOUT)
+    assert first - borrowed_frames(length, first, LAYOUT) == release
 
 
 def test_back_to_back_grasps_are_not_merged() -> None:
     closures = [Closure(20, 40, "interact"), Closure(44, 60, "interact")]
-    phases = lay_out(closures, 80, "arm", LAYOUT)
+    phases, _ = lay_out(closures, 80, "arm", LAYOUT)
     assert spans(phases) == [
         (G, 0, 20),
         (C, 20, 40),
@@ -196,13 +200,13 @@ def test_back_to_back_grasps_are_not_merged() -> None:
 
 def test_failure_after_a_grasp_belongs_to_the_next_cycle() -> None:
     closures = [Closure(20, 40, "interact"), Closure(60, 63, "failure")]
-    phases = lay_out(closures, 80, "arm", LAYOUT)
+    phases, _ = lay_out(closures, 80, "arm", LAYOUT)
     assert spans(phases)[2:] == [(R, 40, 50), (G, 50, 60), (X, 60, 63), (R, 63, 80)]
     assert [p.cycle for p in phases] == [0, 0, 0, 1, 1, 1]
 
 
 def test_grasp_that_never_opens_has_no_release() -> None:
-    assert spans(lay_out([Closure(5, 20, "interact")], 20, "arm", LAYOUT)) == [
+    assert spans(lay_out([Closure(5, 20, "interact")], 20, "arm", LAYOUT)[0]) == [
         (G, 0, 5),
         (C, 5, 20),
     ]
