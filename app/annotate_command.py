@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.arguments import parse_episodes
+from app.language_cost import LanguageCost
 from app.prediction_file import PredictionFile
 from app.saved_reviews import saved_reviews
 from app.settings import paths
@@ -24,8 +25,12 @@ from pipeline.model.edits import EPISODE_SCOPE, Edit
 from pipeline.model.options import describe
 from pipeline.model.problem import Cancelled, DataError, Severity
 from pipeline.sources.hub.dataset import HubDataset, open_anything
+from pipeline.stages.backend_options import FALLBACK
 
 log = logging.getLogger(__name__)
+
+_SAID_OF_RESULTS = frozenset({FALLBACK, "option_dropped", "cache_not_written"})
+"""Problems of results that are about the run, not about the episode: said once per stage."""
 
 
 class _Line(SilentObserver):
@@ -58,10 +63,16 @@ class _Line(SilentObserver):
             return
         self.computed += 1
         for problem in outcome.problems:
-            if problem.code not in self._said:
-                self._said.add(problem.code)
-                self.clear()
-                note(f"{self._prefix}: {problem.message}")
+            self._once(problem.code, problem.message)
+        for problem in getattr(outcome.result, "problems", ()):
+            if problem.code in _SAID_OF_RESULTS:
+                self._once(f"{outcome.stage}:{problem.code}", problem.message)
+
+    def _once(self, key: str, message: str) -> None:
+        if key not in self._said:
+            self._said.add(key)
+            self.clear()
+            note(f"{self._prefix}: {message}")
 
     def clear(self) -> None:
         """Empty the terminal's line."""
@@ -111,15 +122,22 @@ def annotate(arguments: argparse.Namespace) -> int:
         return fail(f"{info.name}: none of its {len(info.episodes)} episodes is on disk")
     edits = {} if arguments.no_edits else _edits(info, wanted)
     cache = None if arguments.no_cache else ResultCache(paths().results)
-    work = _Work(source, graph, options, cache, edits)
+    cost = LanguageCost(graph, options)
+    work = _Work(source, graph, options, cache, edits, cost)
     failed = lines = 0
+    if cost.asks:
+        note(f"{cost.title}: will take {cost.planned(source, wanted, edits, cache).text}")
     with PredictionFile(arguments.predictions) as file:
-        for number, episode in enumerate(wanted, 1):
-            found, ok = work.episode(episode, f"episode {episode} ({number}/{len(wanted)})")
-            for annotation in found:
-                file.write(annotation.model_dump_json())
-            lines += len(found)
-            failed += not ok
+        try:
+            for number, episode in enumerate(wanted, 1):
+                found, ok = work.episode(episode, f"episode {episode} ({number}/{len(wanted)})")
+                for annotation in found:
+                    file.write(annotation.model_dump_json())
+                lines += len(found)
+                failed += not ok
+        finally:  # what was spent is told after Ctrl+C, too
+            if cost.asks:
+                note(f"{cost.title}: took {cost.spent.text}")
     if failed == len(wanted):
         return fail("the episode failed" if failed == 1 else f"all {failed} episodes failed")
     if failed:
@@ -139,12 +157,14 @@ class _Work:
         options: dict[str, Any],
         cache: ResultCache | None,
         edits: dict[int, tuple[Edit, ...]],
+        cost: LanguageCost,
     ) -> None:
         self._source = source
         self._graph = graph
         self._options = options
         self._cache = cache
         self._edits = edits
+        self._cost = cost
         self._said: set[str] = set()
 
     def episode(self, episode: int, prefix: str) -> tuple[Sequence[Annotation], bool]:
@@ -182,6 +202,7 @@ class _Work:
             note(f"{prefix}: internal error: {type(error).__name__}: {error}")
             return (), False
         line.clear()
+        self._cost.count(done)
         if done.failure is not None:
             note(f"{prefix}: {_why(done)}")
             return _marked(done), False

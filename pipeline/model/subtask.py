@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from pipeline.model.phases import Phase, PhaseName
 from pipeline.model.problem import Problem
+from pipeline.model.usage import NO_USAGE, Usage
 
 
 class ActionType(StrEnum):
@@ -39,6 +40,9 @@ class Subtask:
         phases: Its phases by time.
         start: First frame of the clip (approach).
         end: One past the last frame of the clip (release).
+        descriptions: What happens in each of `phases`, one sentence each, may be empty; none at
+            all where nobody described them.
+        named_by: Who named it: a language backend, or `person`; empty in results of version 1.
     """
 
     index: int
@@ -54,6 +58,8 @@ class Subtask:
     phases: tuple[Phase, ...]
     start: int
     end: int
+    descriptions: tuple[str, ...] = ()
+    named_by: str = ""
 
     @property
     def interaction(self) -> tuple[tuple[int, int], ...]:
@@ -76,9 +82,16 @@ class SubtasksResult:
     Attributes:
         subtasks: In order of time.
         backend: Which language backend answered.
-        problems: `instruction_empty`, `instruction_not_understood`, `subtask_count`, ...
+        problems: `instruction_empty`, `instruction_not_understood`, `subtask_count`,
+            `answer_phases`, `option_dropped`, ...
+        model: Which language model answered, empty for rules.
+        prompt: Version of the prompt, empty for rules.
+        usage: What asking took.
     """
 
     subtasks: tuple[Subtask, ...]
     backend: str
     problems: tuple[Problem, ...] = ()
+    model: str = ""
+    prompt: str = ""
+    usage: Usage = NO_USAGE

@@ -1,55 +1,41 @@
 """Stage 1b: what the instruction asks for, and in which grasp it happens (SPARC 3.1).
 
-Each cycle that holds something is one subtask. Its clip runs from the start of its approach,
-never before the release of the cycle before, to the end of its release, widened where there is
-room.
+With rules each cycle that holds something is one subtask; a language model may say that several
+cycles are one. The clip runs from the start of the approach, never before the release of the cycle
+before, to the end of the release, widened where there is room.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import ClassVar
+from dataclasses import replace
+from typing import Any, ClassVar
 
+from pipeline.backends.backend import ModelSettings
 from pipeline.backends.language.clauses import Clause, Instruction
 from pipeline.backends.language.phrases import colors_of
-from pipeline.backends.language.rules import RulesLanguage
+from pipeline.backends.language.protocol import (
+    AnsweredSubtask,
+    LanguageAnswer,
+    LanguageRequest,
+)
 from pipeline.backends.language.sentences import sentence, tidied
 from pipeline.backends.language.vocabulary import singular, vocabulary
+from pipeline.backends.registry import identity_of
 from pipeline.model.demonstration import Demonstration
 from pipeline.model.edits import Edit, Rename
-from pipeline.model.options import option
 from pipeline.model.phases import Phase, PhaseName, PhasesResult
 from pipeline.model.problem import Problem, Severity
 from pipeline.model.subtask import ActionType, Subtask, SubtasksResult
+from pipeline.stages.backend_options import BackendOptions, with_backend
 from pipeline.stages.stage import Scope, Stage, StageContext, StageInputs
 from pipeline.stages.subtask_alignment import Cycle, align, cycles_of, leading
+from pipeline.stages.subtask_answers import grasps_of
+from pipeline.stages.subtask_options import SubtasksOptions
+
+__all__ = ["SubtasksOptions", "SubtasksStage", "request_of"]
 
 _LANGUAGE_CODES = frozenset({"instruction_empty", "instruction_not_understood", "object_unnamed"})
-
-
-@dataclass(frozen=True, slots=True)
-class SubtasksOptions:
-    """Options of the stage."""
-
-    backend: str = option(
-        "rules",
-        "Who reads the instruction: rules work offline, for English, and never guess.",
-        choices=("rules",),
-    )
-    widen_s: float = option(
-        0.2,
-        "Time added before the approach and after the release where no other cycle of the arm is: "
-        "the trackers need a few frames at rest.",
-        unit="s",
-        low=0.0,
-        high=10.0,
-    )
-    drop_unreleased: bool = option(
-        True,
-        "Leave out a last grasp that never opens again if there are more grasps than actions and "
-        "the last action puts something down: hands often close to rest at the end.",
-    )
 
 
 class SubtasksStage(Stage[SubtasksOptions, SubtasksResult]):
@@ -57,11 +43,16 @@ class SubtasksStage(Stage[SubtasksOptions, SubtasksResult]):
 
     name: ClassVar[str] = "subtasks"
     title: ClassVar[str] = "Subtasks"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     scope: ClassVar[Scope] = Scope.EPISODE
     inputs: ClassVar[tuple[str, ...]] = ("phases",)
     options_type: ClassVar[type] = SubtasksOptions
     result_type: ClassVar[type] = SubtasksResult
+    capability: ClassVar[str] = "language"
+
+    def identity(self, options: SubtasksOptions) -> str:
+        """The backend with the version of its prompt; a server's weights cannot be told."""
+        return identity_of(self.capability, options.backend, ModelSettings())
 
     def run(
         self,
@@ -71,24 +62,87 @@ class SubtasksStage(Stage[SubtasksOptions, SubtasksResult]):
         edits: tuple[Edit, ...],
         context: StageContext,
     ) -> SubtasksResult:
-        """Read the instruction and align it with the phases. Raises Cancelled."""
+        """Have the instruction read and bring it together with the phases.
+
+        Raises:
+            DataError: The backend cannot be used or did not answer; one sentence.
+            Cancelled: By the user; a request that runs is ended at once.
+        """
         context.progress(0.0, "reading the instruction")
-        parsed = RulesLanguage().parse(demonstration.instruction)
         phases = inputs.get(PhasesResult)
-        coarse = all(a.coarse for a in phases.arms)
-        cycles = () if coarse else cycles_of(phases.merged)
-        problems = list(parsed.problems)
-        if cycles:
-            subtasks, count = _by_cycle(demonstration, parsed, cycles, options)
-        else:
-            subtasks, count = _whole(demonstration, parsed, phases)
-        problems += count
-        subtasks, unmatched = _renamed(subtasks, edits)
-        named = {e.subtask for e in edits if isinstance(e, Rename)}
-        if named >= {s.index for s in subtasks}:  # a person has answered what the text did not
-            problems = [p for p in problems if p.code not in _LANGUAGE_CODES]
+        cycles = _cycles(phases)
+        request = request_of(demonstration, phases)
+
+        def ask(backend: Any) -> LanguageAnswer:
+            answer: LanguageAnswer = backend.subtasks(request, options.language, context.progress)
+            return answer
+
+        chosen = BackendOptions(options.backend, allow_fallback=options.allow_fallback)
+        answer, ran, problems = with_backend(self.capability, chosen, ask)
+        clauses = tuple(task.clause for task in answer.subtasks)
+        parsed = Instruction(demonstration.instruction, clauses)
+        found: list[Subtask] = []
+        doubts: list[Problem] = []
+        if cycles and any(task.phases for task in answer.subtasks):
+            found, doubts = _by_answer(demonstration, answer.subtasks, request, cycles, options)
+        if not found and cycles:
+            parsed = replace(parsed, clauses=()) if doubts else parsed  # the answer fits no grasp
+            by_cycle, count = _by_cycle(demonstration, parsed, cycles, options)
+            found, doubts = list(by_cycle), doubts + count
+        elif not found:
+            whole, doubts = _whole(demonstration, parsed, phases)
+            found = list(whole)
+        named = tuple(replace(s, named_by=ran if answer.subtasks else "") for s in found)
+        subtasks, unmatched = _renamed(named, edits)
+        findings = [*problems, *answer.problems, *doubts]
+        renamed = {e.subtask for e in edits if isinstance(e, Rename)}
+        if renamed >= {s.index for s in subtasks}:  # a person has answered what the text did not
+            findings = [p for p in findings if p.code not in _LANGUAGE_CODES]
         context.progress(1.0, "subtasks")
-        return SubtasksResult(subtasks, options.backend, (*problems, *unmatched))
+        return SubtasksResult(
+            subtasks,
+            ran,
+            (*findings, *unmatched),
+            model=answer.model,
+            prompt=answer.prompt,
+            usage=answer.usage,
+        )
+
+
+def _cycles(phases: PhasesResult) -> tuple[Cycle, ...]:
+    return () if all(a.coarse for a in phases.arms) else cycles_of(phases.merged)
+
+
+def request_of(demonstration: Demonstration, phases: PhasesResult) -> LanguageRequest:
+    """The question of an episode; without phases where no single grasp was found."""
+    return LanguageRequest(
+        instruction=demonstration.instruction,
+        phases=phases.merged if _cycles(phases) else (),
+        arms=tuple(a.arm for a in phases.arms),
+        fps=demonstration.fps,
+    )
+
+
+def _by_answer(
+    demonstration: Demonstration,
+    tasks: Sequence[AnsweredSubtask],
+    request: LanguageRequest,
+    cycles: Sequence[Cycle],
+    options: SubtasksOptions,
+) -> tuple[list[Subtask], list[Problem]]:
+    """Subtasks of an answer that names phases."""
+    grasps, problems = grasps_of(tasks, request, cycles)
+    widen = round(options.widen_s * demonstration.fps)
+    clips = _clips([g.cycle for g in grasps], demonstration.length, widen)
+    subtasks = []
+    for k, (grasp, clip) in enumerate(zip(grasps, clips, strict=True)):
+        clauses = [task.clause for task in grasp.tasks]
+        parsed = Instruction(demonstration.instruction, tuple(clauses))
+        subtask = _subtask(k, grasp.cycle.arm, parsed, clauses, grasp.cycle.phases, clip)
+        texts = [tidied(task.sentence) or _joined([task.clause]) for task in grasp.tasks]
+        text = ", then ".join([texts[0][:-1], *(t[:1].lower() + t[1:-1] for t in texts[1:])]) + "."
+        subtasks.append(replace(subtask, instruction=text, descriptions=grasp.descriptions))
+    return subtasks, problems
 
 
 def _by_cycle(
@@ -253,6 +307,8 @@ def _renamed(
             relation = "to"  # the person named a thing, not how the object lies to it
         result[edit.subtask] = replace(
             old,
+            named_by="person",
+            descriptions=(),  # they speak of the other name
             object_name=edit.object_name,
             colors=colors_of(edit.object_name.lower()),
             target_name=target,

@@ -121,6 +121,23 @@ TABLE: list[tuple[str, list[Row]]] = [
      [("put", "red cube", "to the left of", "green cube", "", "")]),
     ("Take the cup, put it in the sink, and wash it",
      [("put", "cup", "in", "sink", "", ""), ("wash", "cup", "", "", "", "")]),
+    ("Take the lid off the pot, put the carrot inside, and put the lid back on",
+     [("remove", "lid", "", "", "pot", ""), ("put", "carrot", "in", "pot", "", ""),
+      ("put", "lid", "on", "pot", "", "")]),
+    ("Bring me the sponge and then wipe the counter with it",
+     [("move", "sponge", "to", "me", "", ""), ("wipe", "sponge", "", "counter", "", "")]),
+    ("Pick up the sponge and wipe the counter with it",
+     [("wipe", "sponge", "", "counter", "", "")]),
+    ("first open the fridge; second, take out the milk; finally close the fridge",
+     [("open", "fridge", "", "", "", ""), ("take out", "milk", "", "", "", ""),
+      ("close", "fridge", "", "", "", "")]),
+    ("Put the banana in the bowl, then the apple in the basket",
+     [("put", "banana", "in", "bowl", "", ""), ("put", "apple", "in", "basket", "", "")]),
+    ("stack the red block on the blue block, then stack the green block on the red one",
+     [("stack", "red block", "on", "blue block", "", ""),
+      ("stack", "green block", "on", "red block", "", "")]),
+    ("left arm: hold the bowl. right arm: pour rice into the bowl.",
+     [("hold", "bowl", "", "", "", "left"), ("pour", "rice", "into", "bowl", "", "right")]),
 ]  # fmt: skip
 
 
@@ -205,6 +222,33 @@ def test_what_is_left_out_is_said() -> None:
     (problem,) = parsed.problems
     assert problem.code == "instruction_partly_understood"
     assert "weather" in problem.message
+
+
+def test_an_action_in_a_remark_is_said() -> None:
+    parsed = RulesLanguage().parse("put the apple in the drawer after opening it")
+    assert [c.object_name for c in parsed.clauses] == ["apple"]
+    assert [p.code for p in parsed.problems] == ["instruction_partly_understood"]
+    assert "opening" in parsed.problems[0].message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Öffne die oberste Schublade, lege die rote Tasse hinein und schließe sie",
+        "Abre el cajón superior, pon la taza roja dentro y ciérralo",
+        "Ouvre le tiroir du haut, mets la tasse rouge dedans et ferme-le",
+        "引き出しを開けて、赤いカップを入れて、閉める",
+        "hikidashi wo akete",
+        "asdf qwer zxcv",
+        "blorp the fizzbang onto the quux",
+        "lorem ipsum dolor sit amet",
+        "123 456",
+    ],
+)
+def test_the_compound_in_other_words_is_never_guessed(text: str) -> None:
+    parsed = RulesLanguage().parse(text)
+    assert parsed.clauses == ()
+    assert [p.code for p in parsed.problems] == ["instruction_not_understood"]
 
 
 def test_a_tool_that_nobody_names_is_a_finding() -> None:

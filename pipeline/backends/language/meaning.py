@@ -15,6 +15,9 @@ from pipeline.backends.language.phrases import (
 from pipeline.backends.language.vocabulary import Verb, head_noun, vocabulary
 from pipeline.model.subtask import ActionType
 
+_CLOSURES = frozenset({"lid", "cap", "cover", "cork", "stopper"})
+"""What leaves a container open when it is taken off."""
+
 
 @dataclass(frozen=True, slots=True)
 class Group:
@@ -99,7 +102,8 @@ def _read(group: Group, memory: _Memory) -> list[_Read]:
     names: list[tuple[str, int]] = []
     for phrase in group.objects or (NounPhrase((), 1, "it"),):
         if phrase.words:
-            names.append((phrase.text, phrase.count))
+            last = memory.objects[-1][-1] if memory.objects else ""
+            names.append((_spelled_out(phrase.text, last), phrase.count))
             continue
         refers_back = True
         found = memory.thing(phrase.pronoun, verb.action)
@@ -114,7 +118,7 @@ def _read(group: Group, memory: _Memory) -> list[_Read]:
         if again and held and clause.object_name in ("", held):
             clause = _named(clause, held)
             read.append(_Read(clause, role, True))
-        elif again and held and role == "pour" and _is_fluid(clause.object_name):
+        elif again and held not in ("", clause.target_name) and role == "pour" and _is_fluid(name):
             read.append(_Read(_named(clause, held), role, True))
         else:
             back = refers_back or (bool(name) and name in memory.held)
@@ -130,6 +134,14 @@ def _named(clause: Clause, name: str) -> Clause:
     return replace(clause, object_name=name, colors=colors_of(name))
 
 
+def _spelled_out(name: str, like: str) -> str:
+    """“the red one” after a block: “red block”."""
+    *before, last = name.split()
+    if last not in ("one", "ones") or not before or not like:
+        return name
+    return " ".join((*before, head_noun(like)))
+
+
 def _is_fluid(name: str) -> bool:
     return vocabulary().is_kind("fluids", name)
 
@@ -142,6 +154,8 @@ def _remember(memory: _Memory, read: list[_Read]) -> None:
         memory.mentions += [n for n in (r.clause.object_name, r.clause.target_name) if n]
         if r.clause.action is ActionType.OPEN_CLOSE and r.clause.object_name:
             memory.opened.append(r.clause.object_name)
+        elif r.role == "out" and head_noun(r.clause.object_name) in _CLOSURES:
+            memory.opened += [r.clause.source_name] * bool(r.clause.source_name)
     # “stack A on B and put them ...”: both
     last = read[-1].clause
     pair = (last.object_name, last.target_name) if last.verb == "stack" else ()
@@ -165,7 +179,11 @@ def _clause(
             arm = arm or (side.pop() if side else "")
         else:
             places.append(place)
-    tools = [p.phrase.text for p in places if p.kind is PlaceKind.WITH and p.phrase is not None]
+    tools = [
+        p.phrase.text or next(iter(memory.thing(p.phrase.pronoun, ActionType.TOOL)), "")
+        for p in places
+        if p.kind is PlaceKind.WITH and p.phrase is not None
+    ]
     target, source = _target_and_source(verb, tuple(p for p in places if p.phrase or not tools))
     moved, acted_on = name, ""
     if verb.role in ("tool", "cover"):
@@ -250,7 +268,7 @@ def _place_name(place: Place | None, besides: str, memory: _Memory) -> str:
         return ""
     if place.phrase is None or place.phrase.pronoun:
         return memory.place(besides)
-    return place.phrase.text
+    return _spelled_out(place.phrase.text, besides)
 
 
 _SERVED_BY_ONE_GRASP = frozenset({"place", "take", "out", "pour", "tool", "cover", "slide"})

@@ -33,6 +33,7 @@ _FILLERS = word_set(
     "now also carefully gently slowly quickly just and , robot to try by again simultaneously "
     "subsequently both"
 )
+_RECEIVERS = word_set("me us him her")
 _SUBJECTS = (
     "can you", "could you", "would you", "will you", "you should", "you must", "you need to",
     "i want you to", "i need you to", "i would like you to", "your task is to", "the task is to",
@@ -228,7 +229,10 @@ class _Reader:
                 i += step
                 continue
             if is_dropped(words, i) or self._purpose(i):
-                i = self._to_boundary(i)
+                after_remark = self._to_boundary(i)
+                if word in ("after", "before") and vocabulary().match(words[i + 1 : i + 6]):
+                    self.ignored.append(" ".join(words[i:after_remark]))  # it is an action
+                i = after_remark
                 continue
             place = preposition_at(words, i)
             if place is not None:
@@ -288,12 +292,18 @@ class _Reader:
         return after
 
     def _object(self, i: int, clause: _Open) -> int:
+        if self.words[i] in _RECEIVERS and not clause.objects and starts_phrase(self.words, i + 1):
+            # “bring me the sponge”
+            clause.places.append(Place(PlaceKind.GOAL, "to", NounPhrase((self.words[i],))))
+            return i + 1
         found = noun_phrase(self.words, i)
         if found is None:
             if not is_manner(self.words[i]):
                 self.ignored.append(self.words[i])
             return i + 1
         phrase, after = found
+        if phrase.words == ("back",):
+            return after  # “moves back”
         if clause.objects and (is_manner(phrase.words[0]) if phrase.words else True):
             return after
         if clause.objects:
@@ -308,17 +318,20 @@ class _Reader:
         Returns:
             The clause to go on with and the next index; None if the clause ends at `i`.
         """
-        words, j, said_and = self.words, i, False
+        words, j, said_and, said_then = self.words, i, False, False
         if self._start(i + 1) is not None:
             return None
-        while j < len(words) and words[j] in (",", "and"):
+        while j < len(words) and words[j] in (",", "and", "then"):
             said_and |= words[j] == "and"
+            said_then |= words[j] == "then"
             j += 1
         if j >= len(words) or words[j] in SEPARATORS or self._start(j) is not None:
             return None
-        if preposition_at(words, j) is not None or words[j] in ARM_MARKS:
+        if not said_then and (preposition_at(words, j) is not None or words[j] in ARM_MARKS):
             return clause, j
         found = noun_phrase(words, j)
+        if said_then and not (found and clause.places and self._goal(found[1])):
+            return None  # only “put A in B, then C in D” goes on with the same verb
         if found is None or not (said_and or starts_phrase(words, j) or self._list(found[1])):
             return None
         phrase, after = found
@@ -331,8 +344,7 @@ class _Reader:
         if not clause.places:
             clause.objects = [replace(o, count=1) for o in clause.objects] + [phrase]
             return clause, after
-        follows = preposition_at(words, after) if after < len(words) else None
-        if follows is not None and follows[0] in (PlaceKind.AT, PlaceKind.GOAL):
+        if self._goal(after):
             self.groups.append(clause.group())
             return _Open(clause.match, clause.arm, [phrase]), after
         last = clause.places[-1]
@@ -341,6 +353,11 @@ class _Reader:
         joint = NounPhrase((*last.phrase.words, "and", *phrase.words), 2)
         clause.places[-1] = replace(last, phrase=joint)
         return clause, after
+
+    def _goal(self, i: int) -> bool:
+        """Whether a destination may begin at `i`."""
+        follows = preposition_at(self.words, i) if i < len(self.words) else None
+        return follows is not None and follows[0] in (PlaceKind.AT, PlaceKind.GOAL)
 
     def _list(self, i: int) -> bool:
         """Whether a list goes on at `i` (“apples, pears and plums”)."""

@@ -42,6 +42,7 @@ _REPLACEMENTS = (
     (re.compile(r"\b(that|which|it|what)'s\b"), r"\1 is"),
     (re.compile(r"\b(?:step\s*)?\d+\s*[.)]\s+"), " . "),
     (re.compile(r"[-–—>]{2,}|[→–—]"), " , "),
+    (re.compile(r"(?:^|(?<=[.;,]))\s*(?:first|second|third|fourth|fifth|last)\s*[,:]"), " . "),
     (re.compile(r"[_\n\t|/]"), " "),
 )
 

@@ -1,0 +1,131 @@
+"""What asking a language model costs: told before a batch, and counted after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pipeline.annotate import EpisodeAnnotations
+from pipeline.backends.registry import load_backend
+from pipeline.engine.cache import ResultCache
+from pipeline.engine.graph import Graph, Plan, Run, StageFailed
+from pipeline.model.demonstration import DatasetSource, Demonstration
+from pipeline.model.edits import EPISODE_SCOPE, Edit
+from pipeline.model.phases import PhasesResult
+from pipeline.model.problem import DataError
+from pipeline.model.subtask import SubtasksResult
+from pipeline.model.usage import NO_USAGE, PlannedUsage, Usage
+from pipeline.stages.subtask_costs import asks_a_server, planned_usage
+from pipeline.stages.subtask_options import SubtasksOptions
+from pipeline.stages.subtasks import request_of
+
+_STAGE = "subtasks"
+
+
+class LanguageCost:
+    """Questions to a language model in one batch.
+
+    Attributes:
+        asks: Whether the batch asks one at all; else nothing here has anything to say.
+        spent: Taken so far.
+    """
+
+    def __init__(self, graph: Graph, options: Mapping[str, Any]) -> None:
+        """Look at the options of the batch.
+
+        Args:
+            graph: Stages.
+            options: Stage name -> options instance.
+        """
+        self._graph = graph
+        self._all = dict(options)
+        chosen = self._all.get(_STAGE)
+        self._options = chosen if isinstance(chosen, SubtasksOptions) else SubtasksOptions()
+        self.asks = asks_a_server(self._options)
+        self.spent = NO_USAGE
+
+    @property
+    def title(self) -> str:
+        """Backend and model, e.g. `gemini (gemini-2.5-flash)`."""
+        model = self._options.model
+        return f"{self._options.backend} ({model})" if model else self._options.backend
+
+    def planned(
+        self,
+        source: DatasetSource,
+        episodes: Sequence[int],
+        edits: Mapping[int, tuple[Edit, ...]],
+        cache: ResultCache | None,
+    ) -> PlannedUsage:
+        """Find the phases of all episodes and count the questions that they make.
+
+        Raises:
+            DataError: The backend cannot be used and nothing may stand in for it: no episode needs
+                to be tried.
+        """
+        try:
+            load_backend("language", self._options.backend)
+            return self._planned(source, episodes, edits, cache)
+        except DataError:
+            if not self._options.allow_fallback:
+                raise
+            return PlannedUsage()  # each episode will say who read it, and why
+
+    def _planned(
+        self,
+        source: DatasetSource,
+        episodes: Sequence[int],
+        edits: Mapping[int, tuple[Edit, ...]],
+        cache: ResultCache | None,
+    ) -> PlannedUsage:
+        kept = 0
+
+        def requests() -> Iterator[Any]:
+            nonlocal kept
+            for episode in episodes:
+                try:
+                    demonstration = source.open(episode)
+                    plan = Plan(demonstration, self._all, edits.get(episode, ()))
+                    key = self._graph.keys(plan, EPISODE_SCOPE)[_STAGE]
+                    if cache is not None and cache.load_bytes(key) is not None:
+                        kept += 1
+                        continue
+                    phases = self._phases(source, demonstration, plan, cache)
+                except (DataError, StageFailed):
+                    yield None
+                    continue
+                yield request_of(demonstration, phases)
+
+        found = planned_usage(requests(), self._options)
+        return PlannedUsage(
+            found.requests,
+            found.tokens_in,
+            found.tokens_out,
+            found.kept + kept,
+            found.shared,
+            found.unknown,
+        )
+
+    def _phases(
+        self,
+        source: DatasetSource,
+        demonstration: Demonstration,
+        plan: Plan,
+        cache: ResultCache | None,
+    ) -> PhasesResult:
+        run = Run(self._graph, plan, cache, lambda: source.reader(demonstration))
+        outcomes = list(run.episode(up_to="phases"))
+        result = outcomes[-1].result
+        if not isinstance(result, PhasesResult):
+            raise DataError("no_phases", "the graph has no stage of phases")
+        return result
+
+    def count(self, done: EpisodeAnnotations) -> None:
+        """Add what one episode took; a question that failed counts, too."""
+        outcome = done.outcomes[EPISODE_SCOPE].get(_STAGE)
+        if outcome is not None and isinstance(outcome.result, SubtasksResult):
+            usage = outcome.result.usage
+            self.spent += Usage(kept=1) if outcome.cached and usage else usage
+        elif done.failure is not None:
+            spent = getattr(done.failure.__cause__, "usage", NO_USAGE)
+            self.spent += spent if isinstance(spent, Usage) else NO_USAGE

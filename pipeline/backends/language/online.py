@@ -1,0 +1,220 @@
+"""What the backends that ask a server have in common: kept answers, and the way to a new one."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+from abc import ABC, abstractmethod
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import ClassVar
+
+from pipeline.backends.backend import Progress
+from pipeline.backends.language.answer_schema import (
+    WrittenAnswer,
+    answered,
+    plain_schema,
+    read_answer,
+)
+from pipeline.backends.language.answer_store import AnswerStore, KeptAnswer
+from pipeline.backends.language.endpoint import Endpoint, Message, Question
+from pipeline.backends.language.event_loop import run_watched
+from pipeline.backends.language.exchange import Exchange, Sleep
+from pipeline.backends.language.prompt import subtasks_prompt
+from pipeline.backends.language.protocol import LanguageAnswer, LanguageRequest, LanguageSettings
+from pipeline.model.problem import DataError, Problem, Severity
+from pipeline.model.usage import NO_USAGE, Usage
+
+log = logging.getLogger(__name__)
+
+_REFUSED: dict[tuple[str, str, str], frozenset[str]] = {}
+"""What this process learned: (backend, address, model) -> options that the server does not take.
+A batch then pays for a refusal once, not for each question."""
+
+_TOKENS_PER_PHASE = 35
+_TOKENS_PER_SUBTASK = 90
+
+
+class QuestionError(DataError):
+    """No answer came, but what was tried may have cost something.
+
+    Attributes:
+        usage: What it took.
+    """
+
+    def __init__(self, code: str, message: str, usage: Usage) -> None:
+        super().__init__(code, message)
+        self.usage = usage
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A new answer and what it took."""
+
+    answer: WrittenAnswer
+    model: str
+    usage: Usage
+    dropped: frozenset[str]
+
+
+class OnlineLanguage(ABC):
+    """Base of the backends that ask a server.
+
+    Attributes:
+        name: As chosen in options.
+        title: For people.
+        licence: Of our code; what the server's owner wants is between them and the user.
+        default_model: Where the settings name none; empty if the server chooses.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    licence: ClassVar[str] = "MIT"
+    default_model: ClassVar[str] = ""
+
+    def __init__(self, store: AnswerStore | None = None, sleep: Sleep = asyncio.sleep) -> None:
+        """Prepare; nothing is sent.
+
+        Args:
+            store: Where answers are kept; None for the folder of the environment.
+            sleep: Waits between attempts; tests pass their own.
+        """
+        self._store = store or AnswerStore()
+        self._sleep = sleep
+
+    @abstractmethod
+    def available(self) -> str | None:
+        """Return None if it can be used, else one sentence that says why not."""
+
+    @abstractmethod
+    def connect(self, settings: LanguageSettings) -> AbstractAsyncContextManager[Endpoint]:
+        """Open the server for one question. Raises DataError."""
+
+    def address(self, settings: LanguageSettings) -> str:
+        """What of the server's address decides the answer. Raises DataError if it is no address."""
+        return settings.base_url.rstrip("/")
+
+    def identity(self) -> str:
+        """Name and prompt; enters the keys of results."""
+        return f"{self.name}:{subtasks_prompt().identity}"
+
+    def key(self, request: LanguageRequest, settings: LanguageSettings) -> str:
+        """Key of the answer: equal for all episodes with this instruction and phase sequence."""
+        parts = (
+            self.identity(),
+            self.address(settings),
+            settings.model or self.default_model,
+            settings.temperature,
+            settings.thinking,
+            settings.send_times,
+            settings.draw,
+            request.text,
+            request.sequence_key(settings.send_times),
+        )
+        text = json.dumps(parts, separators=(",", ":"))
+        return hashlib.blake2b(text.encode(), digest_size=20).hexdigest()
+
+    def pending(self, request: LanguageRequest, settings: LanguageSettings) -> str | None:
+        """The key of a question that would take a request, else None."""
+        if not request.instruction.strip():
+            return None
+        key = self.key(request, settings)
+        return key if self._store.load(key) is None else None
+
+    def estimate(self, request: LanguageRequest, settings: LanguageSettings) -> Usage:
+        """One request; tokens by length: 4 ASCII characters or 1 other one each (our estimate)."""
+        prompt = subtasks_prompt()
+        text = prompt.system + prompt.question(request, settings.send_times)
+        text += json.dumps(plain_schema(WrittenAnswer, closed=True))
+        plain = sum(c.isascii() for c in text)
+        cycles = len({(p.arm, p.cycle) for p in request.phases})
+        written = _TOKENS_PER_PHASE * len(request.phases) + _TOKENS_PER_SUBTASK * max(cycles, 1)
+        return Usage(1, -(-plain // 4) + len(text) - plain, written)
+
+    def subtasks(
+        self, request: LanguageRequest, settings: LanguageSettings, progress: Progress
+    ) -> LanguageAnswer:
+        """Take the kept answer, or ask the server and keep what it says.
+
+        Raises:
+            DataError: One sentence; see `LanguageBackend`.
+            Cancelled: As `progress` raised it.
+        """
+        progress(0.0, "looking for a kept answer")
+        prompt = subtasks_prompt()
+        if not request.instruction.strip():
+            message = "The episode has no instruction: name the object to get better candidates."
+            return LanguageAnswer((), problems=(Problem("instruction_empty", message),))
+        key = self.key(request, settings)
+        kept = self._store.load(key)
+        problems: list[Problem] = []
+        usage = Usage(kept=1)
+        if kept is None:
+            asked = self._ask(request, settings, progress)
+            usage = asked.usage
+            kept = KeptAnswer(
+                backend=self.name,
+                model=asked.model,
+                prompt=prompt.identity,
+                instruction=request.text,
+                dropped=sorted(asked.dropped),
+                tokens_in=usage.tokens_in,
+                tokens_out=usage.tokens_out,
+                answer=asked.answer,
+            )
+            reason = self._store.keep(key, kept)
+            if reason:
+                message = f"{reason}; it will be asked again next time."
+                problems.append(Problem("cache_not_written", message))
+        if kept.dropped:
+            message = (
+                f"{self.title} does not take {', '.join(kept.dropped)}: it was asked without, so "
+                "the answer may vary more."
+            )
+            problems.append(Problem("option_dropped", message, Severity.INFO))
+        found = answered(kept.answer, len(request.phases))
+        if not found:
+            message = (
+                f"{kept.model or self.title} finds no action in the instruction: name the object "
+                "by hand."
+            )
+            problems.append(Problem("instruction_not_understood", message))
+        return LanguageAnswer(found, kept.model, prompt.identity, usage, tuple(problems))
+
+    def _ask(
+        self, request: LanguageRequest, settings: LanguageSettings, progress: Progress
+    ) -> _Asked:
+        prompt = subtasks_prompt()
+        question = Question(
+            prompt.system,
+            (Message(False, prompt.question(request, settings.send_times)),),
+            WrittenAnswer,
+            settings,
+        )
+        server = (self.name, self.address(settings), settings.model or self.default_model)
+        exchange: Exchange | None = None
+
+        async def work() -> _Asked:
+            nonlocal exchange
+            async with self.connect(settings) as endpoint:
+                known = _REFUSED.get(server, frozenset())
+                exchange = Exchange(endpoint, settings, known, self._sleep)
+                answer, reply = await exchange.ask(question, read_answer, prompt.correction)
+                return _Asked(answer, reply.model, exchange.usage, exchange.dropped)
+
+        def watch() -> None:
+            progress(0.1, exchange.doing if exchange is not None else f"connecting to {self.title}")
+
+        try:
+            asked = run_watched(work, watch)
+        except DataError as error:
+            usage = exchange.usage if exchange is not None else NO_USAGE
+            raise QuestionError(error.code, str(error), usage) from None
+        finally:
+            if exchange is not None:
+                log.info("%s: %s", self.title, exchange.usage.text)
+        if asked.dropped:
+            _REFUSED[server] = asked.dropped
+        return asked
