@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from pipeline.backends.detection.colors import to_lab
-from pipeline.backends.segmentation.protocol import Segmentation, Segmenter
+from pipeline.backends.segmentation.protocol import Ambiguous, Refiner, Segmentation, Segmenter
 from pipeline.model.arrays import Bool, pack_masks
 from pipeline.model.candidate import Box, MasksResult, ProposalsResult
 from pipeline.model.demonstration import Demonstration
@@ -32,6 +32,12 @@ class MasksOptions(BackendOptions):
     backend: str = option(
         "grabcut", "Segmenter. `grabcut` needs no model.", capability="segmentation"
     )
+    best_of_three: bool = option(
+        False,
+        "Let SAM 2 propose three masks per box and take the one it rates best, instead of one. "
+        "Others ignore it.",
+        source="SAM 2: one mask for boxes, three for a single click",
+    )
 
 
 class MasksStage(Stage[MasksOptions, MasksResult]):
@@ -39,7 +45,7 @@ class MasksStage(Stage[MasksOptions, MasksResult]):
 
     name: ClassVar[str] = "masks"
     title: ClassVar[str] = "Masks"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     scope: ClassVar[Scope] = Scope.SUBTASK
     inputs: ClassVar[tuple[str, ...]] = ("proposals",)
     options_type: ClassVar[type] = MasksOptions
@@ -67,12 +73,30 @@ class MasksStage(Stage[MasksOptions, MasksResult]):
         rest = [k for k in range(len(boxes)) if k not in painted]
 
         def segment(segmenter: Segmenter) -> Segmentation:
-            return segmenter.segment(image, tuple(boxes[k] for k in rest), context.progress)
+            asked = tuple(boxes[k] for k in rest)
+            if isinstance(segmenter, Ambiguous):
+                segmenter.best_of_three = options.best_of_three
+            if not isinstance(segmenter, Refiner):
+                return segmenter.segment(image, asked, context.progress)
+            found = segmenter.segment(
+                image, asked, lambda share, what: context.progress(share / 2, what)
+            )
+            return segmenter.refine(
+                lambda frame: context.reader.frame(proposals.camera, frame),
+                proposals.keyframe,
+                demonstration.length,
+                asked,
+                found,
+                lambda share, what: context.progress(0.5 + share / 2, what),
+            )
 
         found, backend, fallen = with_backend(self.capability, options, segment)
         problems += fallen
         masks = np.zeros((len(boxes), height, width), np.bool_)
         masks[rest] = found.masks
+        quality = np.full(len(boxes), np.nan, np.float32)
+        if found.quality is not None:
+            quality[rest] = found.quality
         for k, mask in painted.items():
             masks[k] = mask
         lab = to_lab(image)
@@ -100,6 +124,8 @@ class MasksStage(Stage[MasksOptions, MasksResult]):
             colors=colors,
             backend=backend,
             problems=problems,
+            quality=None if found.quality is None else quality,
+            placement=found.placement,
         )
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,14 +10,20 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pydantic import ValidationError
 
+from pipeline.backends import registry
+from pipeline.backends.backend import FrameAt, Progress
 from pipeline.backends.segmentation.grabcut import GrabCutSegmenter
+from pipeline.backends.segmentation.protocol import Segmentation
+from pipeline.engine.codec import decode, encode
 from pipeline.engine.keys import result_key
-from pipeline.model.candidate import Box, Proposal, ProposalsResult
+from pipeline.model.arrays import U8, Bool
+from pipeline.model.candidate import Box, MasksResult, Proposal, ProposalsResult
 from pipeline.model.colors import name_color
 from pipeline.model.edits import EDIT, PaintMask, in_force
 from pipeline.model.mask_runs import mask_of, runs_of
 from pipeline.model.problem import Cancelled
-from pipeline.stages.masks import MasksStage, with_painted
+from pipeline.stages.masks import MasksOptions, MasksStage, with_painted
+from pipeline.stages.stage import StageInputs
 from tests.pipeline.rendered_scene import HEIGHT, KEY, WIDTH, Scene, run
 
 STAGE = MasksStage()
@@ -166,3 +173,64 @@ def test_masks_from_strangers_are_bounded(change: dict[str, object]) -> None:
     assert PaintMask.model_validate({**good, "runs": (2, 2)}).runs == (2, 2)
     with pytest.raises(ValidationError):
         PaintMask.model_validate({**good, "runs": (2, 2), **change})
+
+
+class Halving:
+    """A segmenter that fills boxes, rates itself, and takes the lower half away when it refines."""
+
+    name = "halving"
+    licence = "none"
+    seen: tuple[int, int, int] = (0, 0, 0)
+
+    def available(self) -> str | None:
+        return None
+
+    def segment(self, image: U8, boxes: tuple[Box, ...], progress: Progress) -> Segmentation:
+        progress(1.0, "filling")
+        masks: Bool = np.zeros((len(boxes), *image.shape[:2]), np.bool_)
+        for mask, (x0, y0, x1, y1) in zip(masks, boxes, strict=True):
+            mask[int(y0) : int(y1), int(x0) : int(x1)] = True
+        return Segmentation(masks, (), np.linspace(0.5, 0.9, len(boxes)).astype(np.float32), "toy")
+
+    def refine(
+        self,
+        frame_at: FrameAt,
+        keyframe: int,
+        length: int,
+        boxes: tuple[Box, ...],
+        found: Segmentation,
+        progress: Progress,
+    ) -> Segmentation:
+        progress(0.0, "halving")
+        Halving.seen = (keyframe, length, frame_at(keyframe + 1).shape[1])
+        masks = found.masks.copy()
+        for mask, (_, y0, _, y1) in zip(masks, boxes, strict=True):
+            mask[int((y0 + y1) / 2) :] = False
+        return replace(found, masks=masks)
+
+
+@pytest.fixture
+def halving(monkeypatch: pytest.MonkeyPatch) -> MasksOptions:
+    backends = {**registry.EMBEDDED["segmentation"], "halving": f"{__name__}:Halving"}
+    monkeypatch.setitem(registry.EMBEDDED, "segmentation", backends)
+    return MasksOptions(backend="halving")
+
+
+def test_a_segmenter_that_can_refine_is_given_the_clip(halving: MasksOptions) -> None:
+    scene, shares = Scene(), []
+    context = replace(scene.context(), report=lambda share, _: shares.append(share))
+    inputs = StageInputs(proposals((50, 50, 90, 70)), 0)
+    result = STAGE.run(scene.demonstration, inputs, halving, (), context)
+    assert result.masks[0].sum() == 40 * 10
+    assert Halving.seen == (12, scene.demonstration.length, WIDTH)
+    assert result.placement == "toy"
+    assert shares == sorted(shares)
+
+
+def test_painted_masks_are_not_rated_by_the_segmenter(halving: MasksOptions) -> None:
+    boxes = ((50.0, 50.0, 90.0, 70.0), (200.0, 50.0, 240.0, 70.0), (120.0, 150.0, 160.0, 190.0))
+    edits = (paint(boxes[1], disc(220, 60, 5), 1),)
+    result = run(Scene(), STAGE, proposals(*boxes), options=halving, edits=edits)
+    assert result.quality == pytest.approx([0.5, np.nan, 0.9], nan_ok=True)
+    assert decode(encode(result), MasksResult).quality == pytest.approx(result.quality, nan_ok=True)
+    assert run(Scene(), STAGE, proposals(*boxes)).quality is None
