@@ -32,9 +32,9 @@ class FramePanel(QWidget):
         beforeClicked: Candidate of the run before that the user clicked, -1 for the ground.
         allCamerasChosen: True if the user wants to see all cameras, False for the chosen one.
         visibilityChanged: `OverlayVisibility` that the user chose.
-        toolChanged: `select`, `box`, `paint` or `erase`, by a button or by the viewer.
-        candidateClicked, boxDrawn, boxChanged, maskPainted, copyRequested, pixelHovered,
-            wheelStepped: As the viewer's.
+        toolChanged: `select`, `box`, `paint`, `erase` or `mark`, by a button or by the viewer.
+        candidateClicked, boxDrawn, boxChanged, maskPainted, robotMarked, copyRequested,
+            pixelHovered, wheelStepped: As the viewer's.
     """
 
     cameraChanged = Signal(str)
@@ -46,6 +46,7 @@ class FramePanel(QWidget):
     boxDrawn = Signal(float, float, float, float)
     boxChanged = Signal(int, float, float, float, float)
     maskPainted = Signal(int, object)
+    robotMarked = Signal(object)
     copyRequested = Signal()
     pixelHovered = Signal(object)
     wheelStepped = Signal(int)
@@ -84,6 +85,7 @@ class FramePanel(QWidget):
         viewer.boxDrawn.connect(self.boxDrawn)
         viewer.boxChanged.connect(self.boxChanged)
         viewer.maskPainted.connect(self.maskPainted)
+        viewer.robotMarked.connect(self.robotMarked)
         viewer.copyRequested.connect(self.copyRequested)
         viewer.pixelHovered.connect(self.pixelHovered)
         viewer.wheelStepped.connect(self.wheelStepped)
@@ -146,7 +148,7 @@ class FramePanel(QWidget):
         self._strip.set_visibility(visibility)
 
     def set_tool(self, tool: str) -> None:
-        """Choose the mouse tool: `select`, `box`, `paint` or `erase`. Raises ValueError."""
+        """Choose the mouse tool: `select`, `box`, `paint`, `erase`, `mark`. Raises ValueError."""
         self.viewer.set_tool(tool)
         self._strip.set_tool(tool)
 
@@ -155,8 +157,8 @@ class FramePanel(QWidget):
 
         Args:
             keys: Key text by `masks`, `boxes`, `tracks`, `labels`, `gripper`, `robot`, `target`,
-                `truth`, `only`, `draw`, `paint`, `erase`, `all_cameras`; those left out have no
-                key.
+                `truth`, `only`, `draw`, `paint`, `erase`, `mark`, `all_cameras`; those left out
+                have no key.
         """
         self._tabs.set_key(keys.get("all_cameras", ""))
         self._strip.set_keys(keys)

@@ -21,15 +21,15 @@ from pipeline.model.picture import Picture
 from viewers import tool_marks
 from viewers.box_tool import BoxDrag, Handle, handle_at, is_inside, is_large_enough, is_on_edge
 from viewers.brush_tool import Stroke, start_radius, stepped
+from viewers.marking_canvas import MARK, MarkingCanvas
 from viewers.overlay_painter import PaintedMask
 from viewers.overlays import OverlayData
-from viewers.picking_canvas import PickingCanvas
 
 SELECT = "select"
 BOX = "box"
 PAINT = "paint"
 ERASE = "erase"
-TOOLS = (SELECT, BOX, PAINT, ERASE)
+TOOLS = (SELECT, BOX, PAINT, ERASE, MARK)
 _BRUSHES = (PAINT, ERASE)
 _ARROWS = {
     Qt.Key.Key_Left: (-1, 0),
@@ -42,7 +42,7 @@ FAR_NUDGE = 10.0
 """Image pixels by which Ctrl and an arrow key move the selected box, and with Shift as well."""
 
 
-class FrameViewer(PickingCanvas):
+class FrameViewer(MarkingCanvas):
     """Shows a frame with overlays; candidates can be clicked, boxes drawn, masks painted.
 
     The selected candidate's box can be changed at the keyframe: by its handles, by its edge or
@@ -160,6 +160,8 @@ class FrameViewer(PickingCanvas):
         return PaintedMask(candidate, self._data.unpacked_masks[candidate], 0)
 
     def _tool_hint(self) -> str:
+        if self._tool == MARK:
+            return self._reason_not_to_mark() or "mark the robot"
         if self._tool not in _BRUSHES:
             return ""
         reason = self._reason_not_to_paint()
@@ -169,6 +171,7 @@ class FrameViewer(PickingCanvas):
 
     def _paint_tool(self, painter: QPainter) -> None:
         """Paint the rubber band, the crosshair, the handles and the brush."""
+        self._paint_robot_marks(painter)
         edited = self._editable_box()
         if self._tool == SELECT and edited is None:
             return
@@ -200,6 +203,8 @@ class FrameViewer(PickingCanvas):
         position, button = event.position(), event.button()
         if button == Qt.MouseButton.MiddleButton:
             self._begin_pan(position)
+        elif self._tool == MARK:
+            self._mark(position, button)
         elif self._tool in _BRUSHES:
             if button in (Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton):
                 self._begin_stroke(position, button == Qt.MouseButton.RightButton)

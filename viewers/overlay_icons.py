@@ -12,7 +12,7 @@ def overlay_icon(name: str, color: QColor, disabled: QColor, ratio: float) -> QI
     """Return the icon of an overlay.
 
     Args:
-        name: A field of `OverlayVisibility`, `only`, or a tool (`box`, `paint`, `erase`).
+        name: A field of `OverlayVisibility`, `only`, or a tool (`box`, `paint`, `erase`, `mark`).
         color: Lines.
         disabled: Lines while the button is disabled.
         ratio: Device pixels per logical pixel.
@@ -101,6 +101,10 @@ def _draw(painter: QPainter, name: str, ink: QColor) -> None:
         painter.drawPath(block)
         painter.drawLine(QPointF(5.5, 6.5), QPointF(10.8, 10.5))
         painter.drawLine(QPointF(8, 13.7), QPointF(13.5, 13.7))
+    elif name == "mark":
+        painter.drawRoundedRect(QRectF(2, 5.5, 8.5, 8), 2, 2)
+        painter.drawLine(QPointF(12.5, 1.5), QPointF(12.5, 7.5))
+        painter.drawLine(QPointF(9.5, 4.5), QPointF(15.5, 4.5))
     elif name == "box":
         painter.drawRect(QRectF(2, 2.5, 8.5, 8.5))
         painter.drawLine(QPointF(12.5, 9.5), QPointF(12.5, 15))

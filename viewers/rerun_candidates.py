@@ -85,11 +85,19 @@ def _log_points(scene: Scene, candidate: int) -> None:
     if lifting is not None and inputs.has_geometry:
         xyz = inputs.world_points(lifting.xyz[:, chosen])
         solid = f"world/candidates/{candidate}"
-        _log_cloud(scene, tracks, solid, candidate, xyz, tracks.visible[:, chosen])
+        # Where metres differ from frame to frame, a tail is a way that nothing went.
+        tails = not lifting.scale_drifts
+        _log_cloud(scene, tracks, solid, candidate, xyz, tracks.visible[:, chosen], tails)
 
 
 def _log_cloud(
-    scene: Scene, tracks: TracksResult, entity: str, candidate: int, points: F32, visible: Bool
+    scene: Scene,
+    tracks: TracksResult,
+    entity: str,
+    candidate: int,
+    points: F32,
+    visible: Bool,
+    with_tails: bool = True,
 ) -> None:
     """Log points (F, n, 2 or 3) where they are visible and known, and their tails."""
     import rerun as rr
@@ -106,6 +114,8 @@ def _log_cloud(
         seen.sum(axis=1),
         archetype.columns(positions=points[seen]),
     )
+    if not with_tails:
+        return
     paths = [_centre(points, seen)]
     if wins:
         best = np.argsort(-seen.sum(axis=0), kind="stable")[:TAILS]

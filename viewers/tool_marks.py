@@ -70,6 +70,25 @@ def paint_brush(painter: QPainter, at: QPointF, radius: float, erases: bool) -> 
     painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
 
 
+def paint_robot_mark(painter: QPainter, at: QPointF, inside: bool) -> None:
+    """A plus in a disc where the robot was pointed at, a minus where what is not the robot was.
+
+    Args:
+        painter: Of the widget.
+        at: Logical pixels.
+        inside: True on the robot.
+    """
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing, True)
+    painter.setPen(QPen(_LIGHT, 1.5))
+    painter.setBrush(QColor(20, 20, 20, 200))
+    painter.drawEllipse(at, 6.5, 6.5)
+    painter.drawLine(QPointF(at.x() - 3.5, at.y()), QPointF(at.x() + 3.5, at.y()))
+    if inside:
+        painter.drawLine(QPointF(at.x(), at.y() - 3.5), QPointF(at.x(), at.y() + 3.5))
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+
+
 HANDLE_CURSORS = {
     Handle.TOP_LEFT: Qt.CursorShape.SizeFDiagCursor,
     Handle.BOTTOM_RIGHT: Qt.CursorShape.SizeFDiagCursor,

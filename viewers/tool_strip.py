@@ -10,6 +10,7 @@ from PySide6.QtGui import QPalette, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QSlider, QToolButton, QWidget
 
 from viewers.frame_viewer import BOX, ERASE, PAINT, SELECT
+from viewers.marking_canvas import MARK
 from viewers.overlay_icons import SIDE, overlay_icon
 from viewers.overlays import OverlayVisibility
 
@@ -53,6 +54,8 @@ _TOOLS = (
             " button erases, Ctrl and the wheel change the size, Esc leaves"),
     _Button(ERASE, "Erase", "Erase from the mask of the selected candidate at the keyframe; the"
             " right button paints, Ctrl and the wheel change the size, Esc leaves"),
+    _Button(MARK, "Mark robot", "Click on the arm that does the work, with the right button on what"
+            " is not the robot; its masks are grown from that. Esc leaves"),
 )  # fmt: skip
 _OPACITY_TIP = "Opacity of mask fillings and of the robot's hatching, in percent"
 
@@ -62,7 +65,7 @@ class ToolStrip(QWidget):
 
     Signals:
         visibilityChosen: `OverlayVisibility` that the user chose.
-        toolChosen: `select`, `box`, `paint` or `erase`.
+        toolChosen: `select`, `box`, `paint`, `erase` or `mark`.
     """
 
     visibilityChosen = Signal(object)
@@ -128,6 +131,7 @@ class ToolStrip(QWidget):
         self._tools[BOX].clicked.connect(lambda on: self._choose_tool(BOX, on))
         self._tools[PAINT].clicked.connect(lambda on: self._choose_tool(PAINT, on))
         self._tools[ERASE].clicked.connect(lambda on: self._choose_tool(ERASE, on))
+        self._tools[MARK].clicked.connect(lambda on: self._choose_tool(MARK, on))
 
     # Setters; none of them emits.
 
@@ -151,8 +155,8 @@ class ToolStrip(QWidget):
         """Name the keys in the tooltips.
 
         Args:
-            keys: Key text by field of `OverlayVisibility`, `only`, `draw`, `paint`, `erase`;
-                those left out have no key.
+            keys: Key text by field of `OverlayVisibility`, `only`, `draw`, `paint`, `erase`,
+                `mark`; those left out have no key.
         """
         self._keys = keys
         self._show_tips()

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 
-from pipeline.model.arrays import F32, F64, I32, U8, Bool, expect_shape, unpack_masks
+import numpy as np
+
+from pipeline.model.arrays import F16, F32, F64, I32, U8, Bool, expect_shape, unpack_masks
 from pipeline.model.problem import Problem
+
+
+class CameraOrigin(StrEnum):
+    """Where the intrinsics of a clip come from."""
+
+    DATASET = "dataset"
+    ESTIMATED = "estimated"
+    ASSUMED = "assumed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +30,15 @@ class LiftingResult:
             (0, 0, 3) if not available.
         intrinsics: (3, 3) float64 pixels, or None.
         backend: Geometry backend, `none` if not available.
-        problems: `no_geometry`, ...
+        problems: `no_geometry`, `depth_gaps`, `depth_dropped`, `scale_drifts`,
+            `assumed_intrinsics`, ...
+        scale_drifts: True if metres of one frame are not those of another (monocular depth):
+            compare positions only within a frame.
+        camera_origin: Where `intrinsics` comes from; one camera for the whole clip.
+        depth: (F, h, w) float16 metres, 0 = unknown: estimated depth at reduced size, kept so that
+            all that follows sees the same. (0, 0, 0) where depth was recorded: the reader has it.
+        dropped: (F,) int32, pixels of the original frame without a usable depth; -1 where the
+            frame has no depth at all. Empty if not available.
     """
 
     available: bool
@@ -28,6 +47,18 @@ class LiftingResult:
     intrinsics: F64 | None
     backend: str
     problems: tuple[Problem, ...] = ()
+    scale_drifts: bool = False
+    camera_origin: CameraOrigin = CameraOrigin.DATASET
+    depth: F16 = field(default_factory=lambda: np.zeros((0, 0, 0), np.float16))
+    dropped: I32 = field(default_factory=lambda: np.zeros(0, np.int32))
+
+    def __post_init__(self) -> None:
+        if len(self.depth):
+            expect_shape("depth", self.depth, (len(self.frames), None, None))
+
+    def estimated_depth(self, row: int) -> F32 | None:
+        """Estimated depth (h, w) float32 metres at `frames[row]`, reduced; None if recorded."""
+        return self.depth[row].astype(np.float32) if len(self.depth) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Stage 2d: the tracked points in 3D, where the dataset has geometry."""
+"""Stage 2d: the tracked points in 3D, by recorded or estimated depth."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ from typing import ClassVar
 
 import numpy as np
 
-from pipeline.backends.geometry.lifting import lift, local_depth
-from pipeline.backends.geometry.protocol import Geometry
-from pipeline.backends.registry import load_backend
-from pipeline.model.arrays import F64, U8
+from pipeline.backends.geometry.lifting import lift, local_depth, reduced
+from pipeline.backends.geometry.protocol import Geometry, GeometryRequest, PinholeCamera
+from pipeline.model.arrays import F16, F32, F64, I32, U8
 from pipeline.model.candidate import ProposalsResult, TracksResult
 from pipeline.model.demonstration import Demonstration
 from pipeline.model.edits import Edit
-from pipeline.model.geometry import LiftingResult
+from pipeline.model.geometry import CameraOrigin, LiftingResult
 from pipeline.model.options import option
 from pipeline.model.problem import Problem, Severity
-from pipeline.stages.backend_options import BackendOptions
+from pipeline.stages.backend_options import BackendOptions, with_backend
 from pipeline.stages.stage import Scope, Stage, StageContext, StageInputs
+
+MANY_DROPPED = 0.01
+"""Share of pixels without depth from which the result says so (our choice)."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +28,47 @@ class LiftingOptions(BackendOptions):
     """Options of the lifting."""
 
     backend: str = option(
-        "recorded_depth", "Geometry. `recorded_depth` needs no model.", capability="geometry"
+        "recorded_depth",
+        "Geometry. `recorded_depth` needs no model; `moge` estimates depth and camera from the "
+        "picture, `depth_anything` (light) only depth.",
+        source="SPARC 3.2: MoGe-2 where depth is not recorded",
+        capability="geometry",
     )
+    assumed_fov: float = option(
+        60.0,
+        "Horizontal field of view to assume where the dataset gives no intrinsics and the backend "
+        "cannot estimate them; the result then says so. 0: rather no 3D. 60 is a common webcam or "
+        "RealSense colour camera.",
+        unit="degrees",
+        low=0.0,
+        high=150.0,
+    )
+    depth_detail: int = option(
+        9,
+        "How finely MoGe looks at a picture: 9 is its authors' default, 0 takes a third of the "
+        "time and of the memory.",
+        low=0,
+        high=9,
+        source="MoGe's resolution_level",
+    )
+
+
+@dataclass
+class _Lifted:
+    """What lifting fills row by row.
+
+    Attributes:
+        camera: None if there is none.
+        xyz: (F, N, 3) float32 metres.
+        dropped: (F,) int32 pixels, -1 without depth.
+        depth: (F, h, w) float16 metres, or empty.
+    """
+
+    camera: PinholeCamera | None
+    xyz: F32
+    dropped: I32
+    depth: F16
+    drifts: bool
 
 
 class LiftingStage(Stage[LiftingOptions, LiftingResult]):
@@ -35,7 +76,7 @@ class LiftingStage(Stage[LiftingOptions, LiftingResult]):
 
     name: ClassVar[str] = "lifting"
     title: ClassVar[str] = "Lifting to 3D"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     scope: ClassVar[Scope] = Scope.SUBTASK
     inputs: ClassVar[tuple[str, ...]] = ("proposals", "tracks")
     options_type: ClassVar[type] = LiftingOptions
@@ -50,47 +91,131 @@ class LiftingStage(Stage[LiftingOptions, LiftingResult]):
         edits: tuple[Edit, ...],
         context: StageContext,
     ) -> LiftingResult:
-        """Lift. Raises DataError `no_backend` or Cancelled."""
-        key = inputs.get(ProposalsResult).camera
-        tracks = inputs.get(TracksResult)
-        geometry: Geometry = load_backend("geometry", options.backend, options.settings)
+        """Lift. Raises DataError (`no_backend`, `no_weights`, `out_of_memory`, ...) or Cancelled.
+
+        The camera is the dataset's, or estimated once at the proposals' keyframe.
+        """
+        proposals, tracks = inputs.get(ProposalsResult), inputs.get(TracksResult)
+        key = proposals.camera
         camera = demonstration.camera(key)
         context.progress(0.0, "looking for depth")
 
         def image(index: int) -> U8:
             return context.reader.frame(key, index)
 
-        intrinsics = geometry.intrinsics(camera.intrinsics, camera.width, camera.height)
-        xyz = np.full((*tracks.visible.shape, 3), np.nan, np.float32)
-        found = 0
-        for row, frame in enumerate(tracks.frames):
-            context.progress(row / len(tracks.frames), "lifting points")
-            if intrinsics is None:
-                break
-            depth = geometry.depth(int(frame), image, lambda f: context.reader.depth(key, f))
-            if depth is None:
-                if row == 0:
-                    break
-                continue
-            context.progress(row / len(tracks.frames), "lifting points")
-            xyz[row] = lift(tracks.points[row], local_depth(depth, tracks.points[row]), intrinsics)
-            found += 1
+        request = GeometryRequest(
+            frame_at=image,
+            recorded=lambda index: context.reader.depth(key, index),
+            keyframe=proposals.keyframe,
+            width=camera.width,
+            height=camera.height,
+            intrinsics=camera.intrinsics,
+            assumed_fov=options.assumed_fov,
+            detail=options.depth_detail,
+        )
+
+        def work(geometry: Geometry) -> _Lifted:
+            return _lifted(geometry, request, tracks, context)
+
+        found, backend, fallen = with_backend(self.capability, options, work)
         context.progress(1.0, "lifting done")
-        if found == 0:
-            return _without(tracks, intrinsics)
-        problems: tuple[Problem, ...] = ()
-        if found < len(tracks.frames):
-            problems = (
-                Problem(
-                    "depth_gaps",
-                    f"Depth is missing in {len(tracks.frames) - found} of {len(tracks.frames)} "
-                    "tracked frames.",
-                ),
+        matrix = None if found.camera is None else found.camera.matrix
+        if found.camera is None or not (found.dropped >= 0).any():
+            return _without(tracks, matrix, fallen)
+        return LiftingResult(
+            available=True,
+            frames=tracks.frames,
+            xyz=found.xyz,
+            intrinsics=matrix,
+            backend=backend,
+            problems=(*fallen, *_problems(found, request)),
+            scale_drifts=found.drifts,
+            camera_origin=found.camera.origin,
+            depth=found.depth,
+            dropped=found.dropped,
+        )
+
+
+def _lifted(
+    geometry: Geometry, request: GeometryRequest, tracks: TracksResult, context: StageContext
+) -> _Lifted:
+    """Lift every tracked frame that has depth; estimated depth is kept, reduced."""
+    count = len(tracks.frames)
+    result = _Lifted(
+        None,
+        np.full((*tracks.visible.shape, 3), np.nan, np.float32),
+        np.full(count, -1, np.int32),
+        np.zeros((0, 0, 0), np.float16),
+        geometry.scale_drifts,
+    )
+    result.camera = geometry.camera(request, context.progress)
+    if result.camera is None:
+        return result
+    kept: dict[int, F16] = {}
+    for row, frame in enumerate(tracks.frames):
+        context.progress(row / count, "lifting points")
+        depth = geometry.depth(int(frame), request, result.camera, context.progress)
+        if depth is None:
+            if row == 0:
+                break
+            continue
+        context.progress(row / count, "lifting points")
+        metres = local_depth(depth.metres, tracks.points[row])
+        result.xyz[row] = lift(tracks.points[row], metres, result.camera.matrix)
+        result.dropped[row] = depth.dropped
+        if geometry.scale_drifts:
+            kept[row] = reduced(depth.metres)
+    if kept:
+        result.depth = np.zeros((count, *next(iter(kept.values())).shape), np.float16)
+        for row, picture in kept.items():
+            result.depth[row] = picture
+    return result
+
+
+def _problems(found: _Lifted, request: GeometryRequest) -> tuple[Problem, ...]:
+    """What a reader of the positions must know."""
+    problems = []
+    with_depth = found.dropped >= 0
+    known, count = int(with_depth.sum()), len(found.dropped)
+    if known < count:
+        problems.append(
+            Problem("depth_gaps", f"Depth is missing in {count - known} of {count} tracked frames.")
+        )
+    pixels = known * request.width * request.height
+    dropped = int(found.dropped[with_depth].sum())
+    if dropped >= MANY_DROPPED * pixels:
+        problems.append(
+            Problem(
+                "depth_dropped",
+                f"{dropped / max(pixels, 1):.1%} of the depth pixels were dropped as transparent, "
+                "masked or invalid; points on them have no 3D position.",
+                Severity.INFO,
             )
-        return LiftingResult(True, tracks.frames, xyz, intrinsics, geometry.name, problems)
+        )
+    if found.drifts:
+        problems.append(
+            Problem(
+                "scale_drifts",
+                "Depth is estimated from single pictures: metres of one frame are not quite those "
+                "of another, so 3D is compared only within a frame.",
+                Severity.INFO,
+            )
+        )
+    if found.camera is not None and found.camera.origin is CameraOrigin.ASSUMED:
+        problems.append(
+            Problem(
+                "assumed_intrinsics",
+                "The dataset gives no camera intrinsics and none could be estimated: a horizontal "
+                f"field of view of {found.camera.fov_x:.0f} degrees is assumed (option "
+                "assumed_fov); sideways distances are off by as much as it is.",
+            )
+        )
+    return tuple(problems)
 
 
-def _without(tracks: TracksResult, intrinsics: F64 | None) -> LiftingResult:
+def _without(
+    tracks: TracksResult, intrinsics: F64 | None, fallen: tuple[Problem, ...]
+) -> LiftingResult:
     why = "no camera intrinsics" if intrinsics is None else "no depth"
     return LiftingResult(
         available=False,
@@ -99,6 +224,7 @@ def _without(tracks: TracksResult, intrinsics: F64 | None) -> LiftingResult:
         intrinsics=intrinsics,
         backend="none",
         problems=(
+            *fallen,
             Problem(
                 "no_geometry",
                 f"There is {why} for this camera: proximity is measured in the picture.",

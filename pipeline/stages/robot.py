@@ -7,9 +7,12 @@ from typing import ClassVar, TypeVar, cast
 
 import numpy as np
 
-from pipeline.backends.geometry.lifting import lift, local_depth
-from pipeline.backends.registry import load_backend
-from pipeline.backends.robot.protocol import RobotFinder, RobotRegion, RobotRequest
+from pipeline.backends.geometry.lifting import lift, local_depth, to_reduced
+from pipeline.backends.robot.protocol import (
+    RobotFinder,
+    RobotRegion,
+    RobotRequest,
+)
 from pipeline.model.arrays import F32, I32, U8, Array, Bool
 from pipeline.model.candidate import ProposalsResult, TracksResult
 from pipeline.model.demonstration import Demonstration
@@ -18,7 +21,7 @@ from pipeline.model.geometry import LiftingResult, RobotResult
 from pipeline.model.options import option
 from pipeline.model.phases import PhaseName
 from pipeline.model.subtask import Subtask, SubtasksResult
-from pipeline.stages.backend_options import BackendOptions
+from pipeline.stages.backend_options import BackendOptions, with_backend
 from pipeline.stages.motion_channels import (
     finger_columns,
     motion_in_force,
@@ -26,6 +29,7 @@ from pipeline.stages.motion_channels import (
     other_arms,
 )
 from pipeline.stages.phase_signal import fill_gaps
+from pipeline.stages.robot_edits import clicks_in, painted_in, with_painted
 from pipeline.stages.stage import Scope, Stage, StageContext, StageInputs
 
 ArrayT = TypeVar("ArrayT", bound=Array)
@@ -41,8 +45,15 @@ class RobotOptions(BackendOptions):
     backend: str = option(
         "proprioception_flow",
         "How the robot is found. `proprioception_flow` needs no model: what moves before anything "
-        "is held, in step with the joints.",
+        "is held, in step with the joints. `phrase_to_mask` finds it by name (LLMDet, SAM 2), "
+        "`robotseg` is the paper's model; its weights must be fetched by hand.",
+        source="SPARC 3.2 uses RobotSeg",
         capability="robot",
+    )
+    grow_painted: bool = option(
+        True,
+        "Grow the robot's masks of the other frames from a painted or imported one. Off: it "
+        "replaces that of its own frame and no other.",
     )
 
 
@@ -51,7 +62,7 @@ class RobotStage(Stage[RobotOptions, RobotResult]):
 
     name: ClassVar[str] = "robot"
     title: ClassVar[str] = "Robot"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     scope: ClassVar[Scope] = Scope.SUBTASK
     inputs: ClassVar[tuple[str, ...]] = ("subtasks", "proposals", "tracks", "lifting")
     options_type: ClassVar[type] = RobotOptions
@@ -66,11 +77,16 @@ class RobotStage(Stage[RobotOptions, RobotResult]):
         edits: tuple[Edit, ...],
         context: StageContext,
     ) -> RobotResult:
-        """Find the robot. Raises DataError `no_backend` or Cancelled."""
+        """Find the robot. Raises DataError (`no_backend`, `out_of_memory`, ...) or Cancelled.
+
+        Clicks and painted masks of a person go to the backend; a painted mask then is that of its
+        frame, whatever the backend made of it.
+        """
         subtask = inputs.get(SubtasksResult).subtasks[inputs.subtask]
-        key = inputs.get(ProposalsResult).camera
+        proposals = inputs.get(ProposalsResult)
+        key = proposals.camera
+        camera = demonstration.camera(key)
         tracks, lifting = inputs.get(TracksResult), inputs.get(LiftingResult)
-        finder: RobotFinder = load_backend("robot", options.backend, options.settings)
         context.progress(0.0, "looking for the robot")
 
         def frame_at(index: int) -> U8:
@@ -81,23 +97,33 @@ class RobotStage(Stage[RobotOptions, RobotResult]):
         frames = np.concatenate([lead, tracks.frames]).astype(np.int32)
         own, rival, grip = joint_speeds(demonstration, subtask.arm, frames, edits)
         approach, interaction = _periods(subtask, frames)
-        region = finder.find(
-            RobotRequest(
-                frame_at=frame_at,
-                frames=frames,
-                lead=len(lead),
-                approach=approach,
-                interaction=interaction,
-                speed=own,
-                other_speed=rival,
-                grip_speed=grip,
-                points=_padded(tracks.points, len(lead), np.nan),
-                visible=_padded(tracks.visible, len(lead), False),
-                candidate=tracks.candidate,
-                boxes=_padded(tracks.boxes, len(lead), np.nan),
-            ),
-            lambda share, what: context.progress(0.85 * share, what),
+        size = (camera.width, camera.height)
+        clicks, bad_clicks = clicks_in(edits, frames, size)
+        painted, bad_masks = painted_in(edits, frames, size)
+        request = RobotRequest(
+            frame_at=frame_at,
+            frames=frames,
+            lead=len(lead),
+            approach=approach,
+            interaction=interaction,
+            speed=own,
+            other_speed=rival,
+            grip_speed=grip,
+            points=_padded(tracks.points, len(lead), np.nan),
+            visible=_padded(tracks.visible, len(lead), False),
+            candidate=tracks.candidate,
+            boxes=_padded(tracks.boxes, len(lead), np.nan),
+            arm=subtask.arm,
+            detections=proposals.robot,
+            clicks=clicks,
+            painted=painted if options.grow_painted else (),
         )
+
+        def find(finder: RobotFinder) -> RobotRegion:
+            return finder.find(request, lambda share, what: context.progress(0.85 * share, what))
+
+        region, backend, fallen = with_backend(self.capability, options, find)
+        region, moved = with_painted(region, painted, tracks.frames)
         reference, chosen = gripper_reference(region)
         xyz, reference_xyz, scale, is_3d = _lifted(region, reference, chosen, lifting, key, context)
         context.progress(1.0, "robot done")
@@ -113,8 +139,8 @@ class RobotStage(Stage[RobotOptions, RobotResult]):
             reference_xyz=reference_xyz,
             scale=scale,
             is_3d=is_3d,
-            backend=finder.name,
-            problems=region.problems,
+            backend=backend,
+            problems=(*fallen, *region.problems, *bad_clicks, *bad_masks, *moved),
         )
 
 
@@ -248,7 +274,10 @@ def _lifted(
     camera: str,
     context: StageContext,
 ) -> tuple[F32, F32, F32, bool]:
-    """Lift the gripper's points; scale in metres then, else in pixels."""
+    """Lift the gripper's points by the depth that the tracks were lifted by.
+
+    The scale is in metres then, else in pixels; it is that of its own frame, like the points.
+    """
     frames, points = region.visible.shape
     nothing = np.full((frames, 3), np.nan, np.float32)
     if not lifting.available or lifting.intrinsics is None:
@@ -257,10 +286,17 @@ def _lifted(
     scale = np.full(frames, np.nan, np.float32)
     for i, frame in enumerate(lifting.frames):
         context.progress(0.85 + 0.15 * i / frames, "gripper in 3D")
-        depth = context.reader.depth(camera, int(frame))
-        if depth is None or chosen[i] < 0:
+        if chosen[i] < 0:
             continue
-        z = local_depth(depth, region.points[i])
+        depth, places = lifting.estimated_depth(i), region.points[i]
+        if depth is None:
+            depth = context.reader.depth(camera, int(frame))
+        else:
+            shape = (depth.shape[0], depth.shape[1])
+            places = to_reduced(places, shape, region.height, region.width)
+        if depth is None:
+            continue
+        z = local_depth(depth, places)
         xyz[i] = lift(region.points[i], z, lifting.intrinsics)
         nothing[i] = xyz[i, chosen[i]]
         if not np.isfinite(nothing[i]).all() and np.isfinite(z).any():

@@ -141,7 +141,13 @@ def mean_known(curves: Array, rows: Bool) -> F64:
 
 
 def sphere_radius(
-    gripper_scale: F32, object_size: float, radius_scale: float, mix: float, cap: float
+    gripper_scale: F32,
+    object_size: float | F64,
+    radius_scale: float,
+    mix: float,
+    cap: float,
+    *,
+    drifts: bool = False,
 ) -> F32:
     """Radius of the proximity sphere per frame (our reading of SPARC 3.3).
 
@@ -155,21 +161,28 @@ def sphere_radius(
 
     Args:
         gripper_scale: (F,) float32, metres or pixels; unknown frames take the median of the
-            others.
-        object_size: Typical radius of the candidates in the same unit, 0 if unknown (then it is
-            not mixed in).
+            others, unless the unit drifts.
+        object_size: Typical radius of the candidates in the same unit, one for all frames or
+            (F,) float64; 0 if unknown (then it is not mixed in).
         radius_scale: 8 in the paper.
         mix: Share of the object's size.
         cap: Largest radius in the same unit.
+        drifts: True if the unit of one frame is not that of another: nothing is then taken over
+            from other frames.
 
     Returns:
-        (F,) float32, NaN if the scale is unknown in all frames.
+        (F,) float32, NaN if the scale is unknown: in all frames, or in this one if it drifts.
     """
     known = np.isfinite(gripper_scale)
     if not known.any():
         return np.full(len(gripper_scale), np.nan, np.float32)
-    scale = np.where(known, gripper_scale, np.median(gripper_scale[known]))
-    share = mix if object_size > 0 else 0.0
+    missing = np.nan if drifts else np.median(gripper_scale[known])
+    scale = np.where(known, gripper_scale, missing)
+    share: float | F64
+    if isinstance(object_size, float):
+        share = mix if object_size > 0 else 0.0
+    else:
+        share = np.where(object_size > 0, mix, 0.0)
     radius = (1.0 - share) * radius_scale * scale + share * object_size
     return np.minimum(radius, cap).astype(np.float32)
 

@@ -238,13 +238,17 @@ def _proximity(
     if clip.has_geometry:
         xyz = clip.lifting.xyz
         known = visible & known_points(xyz)
-        sizes = [_spread(xyz[row, g[known[row, g]]]) for g in groups if len(tracks.frames)]
+        drifts = clip.lifting.scale_drifts
+        rows = range(len(tracks.frames)) if drifts else [row] if len(tracks.frames) else []
+        # The keyframe's size holds for all frames, unless metres differ between them.
+        sizes = np.array([_median([_spread(xyz[r, g[known[r, g]]]) for g in groups]) for r in rows])
         radius = sphere_radius(
             robot.scale,
-            _median(sizes),
+            sizes if drifts else float(sizes.sum()),
             options.sphere_radius_scale,
             options.object_size_mix,
             np.inf,
+            drifts=drifts,
         )
         proximity = proximity_curves(xyz, known, robot.reference_xyz, radius, groups)
         return radius, proximity, depth_gaps(xyz, known, robot.reference_xyz, groups)

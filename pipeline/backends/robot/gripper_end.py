@@ -47,7 +47,24 @@ def gripper_end(mask: Bool) -> GripperEnd | None:
     depth = cv2.distanceTransform(end.astype(np.uint8), cv2.DIST_L2, 3)
     rows, columns = np.nonzero(end)
     spots = np.stack([columns, rows], axis=1).astype(np.float32)
-    return GripperEnd(_spread(spots, steps[end]), max(1.0, float(depth[end].mean())))
+    return GripperEnd(spread(spots, steps[end]), max(1.0, float(depth[end].mean())))
+
+
+def gripper_part(mask: Bool) -> GripperEnd | None:
+    """The same for a mask (h, w) of the gripper itself; None if it is empty.
+
+    The points include the one nearest to the picture's centre, which is the paper's reference.
+    """
+    import cv2
+
+    rows, columns = np.nonzero(mask)
+    if len(rows) == 0:
+        return None
+    depth = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3)
+    spots = np.stack([columns, rows], axis=1).astype(np.float32)
+    centre = np.array([mask.shape[1] / 2, mask.shape[0] / 2], np.float32)
+    nearness = -np.linalg.norm(spots - centre, axis=1).astype(np.float32)
+    return GripperEnd(spread(spots, nearness), max(1.0, float(depth[rows, columns].mean())))
 
 
 def geodesic(body: Bool) -> F32:
@@ -77,8 +94,8 @@ def geodesic(body: Bool) -> F32:
     return steps
 
 
-def _spread(spots: F32, steps: F32) -> F32:
-    """Farthest-point sample of pixels (n, 2), starting with the very end."""
+def spread(spots: F32, steps: F32) -> F32:
+    """Farthest-point sample of pixels (n, 2), starting with the one of most `steps` (n,)."""
     chosen = [int(steps.argmax())]
     apart = np.linalg.norm(spots - spots[chosen[0]], axis=1)
     for _ in range(GRIPPER_POINTS - 1):

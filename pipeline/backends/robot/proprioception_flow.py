@@ -11,6 +11,8 @@
 5. The gripper is the end of the region: the pixels farthest, along the region, from where it leaves
    the picture. Per frame a fixed number of points spread over that end; the columns are not tracks
    (the paper found that gripper points cannot be followed consistently either).
+
+Where a person clicked on the robot or painted it, `seeded_flow` grows the masks from that.
 """
 
 from __future__ import annotations
@@ -18,8 +20,11 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.backends.backend import Progress
+from pipeline.backends.robot.color_cells import smoothed
 from pipeline.backends.robot.gripper_end import GRIPPER_POINTS, gripper_end
 from pipeline.backends.robot.protocol import RobotRegion, RobotRequest
+from pipeline.backends.robot.region import SMALLEST_SHARE, no_robot
+from pipeline.backends.robot.seeded_flow import grow, grown_problem
 from pipeline.backends.robot.working_clip import (
     WorkingClip,
     background_plate,
@@ -30,8 +35,6 @@ from pipeline.backends.robot.working_clip import (
 from pipeline.model.arrays import F32, U8, Bool
 from pipeline.model.problem import Problem
 
-SMALLEST_SHARE = 0.0015
-"""A robot smaller than this share of the picture in all approach frames is no finding."""
 REST = 0.3
 """Speed, as a share of the pace of what moves, under which a candidate rests."""
 REST_SHARE = 0.4
@@ -58,6 +61,7 @@ class ProprioceptionFlow:
     """Robot finder without a model; see the module's text."""
 
     name = "proprioception_flow"
+    title = "Motion in step with the joints"
     licence = "Apache-2.0 (OpenCV)"
 
     def available(self) -> str | None:
@@ -89,7 +93,11 @@ class ProprioceptionFlow:
                     "then says little about which object was handled.",
                 )
             )
-        masks = self._masks(request, clip, progress)[request.lead :]
+        masks = self._masks(request, clip, progress)
+        if count and (request.clicks or request.painted):
+            masks = grow(request, clip, masks, lambda _, what: progress(0.85, what))
+            problems.append(grown_problem(request))
+        masks = masks[request.lead :]
         count -= request.lead
         packed = np.zeros((count, (height * width + 7) // 8), np.uint8)
         points = np.full((count, GRIPPER_POINTS, 2), np.nan, np.float32)
@@ -111,13 +119,7 @@ class ProprioceptionFlow:
                 scale[i] = end.scale * factor
         biggest = float(masks.mean(axis=(1, 2)).max()) if count else 0.0
         if biggest < SMALLEST_SHARE:
-            problems.append(
-                Problem(
-                    "no_robot",
-                    "Nothing that moves in the approach looks like the robot; proximity and "
-                    "overlap with the robot are unknown.",
-                )
-            )
+            problems.append(no_robot("Nothing that moves in the approach looks like the robot"))
         return RobotRegion(height, width, packed, points, visible, scale, tuple(problems))
 
     def _masks(self, request: RobotRequest, clip: WorkingClip, progress: Progress) -> Bool:
@@ -267,18 +269,9 @@ def _color_model(
         ).reshape(-1)
         np.add.at(robot, tuple(cells[sure].T), weight[i])
         np.add.at(rest, tuple(cells[still].T), 1.0)
-    likely = _smoothed(robot / max(robot.sum(), 1e-9))
-    unlikely = _smoothed(rest / max(rest.sum(), 1e-9))
+    likely = smoothed(robot / max(robot.sum(), 1e-9))
+    unlikely = smoothed(rest / max(rest.sum(), 1e-9))
     return np.asarray(likely / np.maximum(likely + unlikely, 1e-7), dtype=np.float32)
-
-
-def _smoothed(cells: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> F32:
-    """Smooth a colour histogram (16, 16, 16) with 1-2-1 along each axis."""
-    from scipy.ndimage import convolve1d
-
-    for axis in range(3):
-        cells = convolve1d(cells, [0.25, 0.5, 0.25], axis=axis, mode="nearest")
-    return np.asarray(cells, dtype=np.float32)
 
 
 def _other_arm(request: RobotRequest, clip: WorkingClip, differs: Bool) -> Bool:

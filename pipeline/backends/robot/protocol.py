@@ -7,7 +7,43 @@ from typing import Protocol
 
 from pipeline.backends.backend import Backend, FrameAt, Progress
 from pipeline.model.arrays import F32, I32, U8, Bool
+from pipeline.model.candidate import Proposal
 from pipeline.model.problem import Problem
+
+ARM_PHRASE, GRIPPER_PHRASE = "robot arm", "robot gripper"
+"""Labels of detections of the robot."""
+RIVAL_MOVES = 0.05
+"""Joint speed of another arm, as a share of fast, from which it counts as moving (our choice)."""
+
+
+@dataclass(frozen=True, slots=True)
+class RobotClick:
+    """A person pointed at the robot, or at what is not the robot.
+
+    Attributes:
+        frame: Frame of the episode.
+        x: Pixels of that frame.
+        y: Pixels of that frame.
+        inside: True on the active arm.
+    """
+
+    frame: int
+    x: float
+    y: float
+    inside: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PaintedRobot:
+    """A mask that a person painted or imported.
+
+    Attributes:
+        frame: Frame of the episode.
+        mask: (H, W) bool.
+    """
+
+    frame: int
+    mask: Bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +66,10 @@ class RobotRequest:
         visible: (F, N) bool.
         candidate: (N,) int32.
         boxes: (F, K, 4) float32, boxes of the candidates carried along, NaN where lost.
+        arm: Name of the active arm: `left`, `right`, `arm` or a name given by a person.
+        detections: Boxes of the phrases `robot arm` and `robot gripper`, if a detector named any.
+        clicks: What a person pointed at; frames anywhere in the clip.
+        painted: Masks by a person, to grow the others from; frames anywhere in the clip.
     """
 
     frame_at: FrameAt
@@ -44,6 +84,20 @@ class RobotRequest:
     visible: Bool
     candidate: I32
     boxes: F32
+    arm: str = "arm"
+    detections: tuple[Proposal, ...] = ()
+    clicks: tuple[RobotClick, ...] = ()
+    painted: tuple[PaintedRobot, ...] = ()
+
+    @property
+    def tracked(self) -> I32:
+        """The frames to report: those after the lead."""
+        return self.frames[self.lead :]
+
+    @property
+    def has_rival(self) -> bool:
+        """True if another arm moves too."""
+        return bool((self.other_speed > RIVAL_MOVES).any())
 
 
 @dataclass(frozen=True, slots=True)
