@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from PySide6.QtWidgets import QFileDialog, QWidget
 
-from app.actions import ACTIONS, GESTURES, ActionTable
+from app.actions import ACTIONS, GESTURES, TIMELINE_GESTURES, ActionTable
+from app.comparison import Comparison
 from app.intents import Intents
+from app.model_control import ModelControl
 from app.opening import Opening
 from app.panels import Panels
 from app.picture_actions import PictureActions
 from app.playback import LoopRange
+from app.robot_marks import RobotMarks
 from app.session_control import SessionControl
 from app.settings import sample_dataset
 from pipeline.annotate import annotation_of
@@ -81,8 +84,13 @@ class ActionHandlers:
         self._channels: ChannelDialog | None = None
         self._about: DatasetDialog | None = None
         self._pictures = PictureActions(control, panels, table, self._parent)
-        missing = [s.id for s in ACTIONS if not hasattr(self, f"do_{s.id}")]
-        missing = [name for name in missing if not name.startswith("candidate_")]
+        panels.timeline.set_key_hints({s.id: s.keys[0] for s in ACTIONS if s.keys})
+        self._comparison = Comparison(control, panels, table, self._parent)
+        self.models = ModelControl(control, panels, self._parent)
+        robot = RobotMarks(control, panels, self._parent)
+        self._groups = (self, self._pictures, self._comparison, self.models, robot)
+        ranks = [f"candidate_{n}" for n in range(1, 10)]
+        missing = [s.id for s in ACTIONS if s.id not in ranks and self._find(s.id) is None]
         if missing:
             raise NotImplementedError(f"actions without a handler: {', '.join(missing)}")
 
@@ -91,8 +99,14 @@ class ActionHandlers:
         if name.startswith("candidate_"):
             self._select_rank(int(name.removeprefix("candidate_")))
             return
-        handler: Callable[[], None] = getattr(self, f"do_{name}")
-        handler()
+        handler = self._find(name)
+        if handler is not None:
+            handler()
+
+    def _find(self, name: str) -> Callable[[], None] | None:
+        """The method of one of the groups that does an action."""
+        found = (getattr(group, f"do_{name}", None) for group in self._groups)
+        return next((handler for handler in found if handler is not None), None)
 
     # -- File ------------------------------------------------------------------------------
 
@@ -150,18 +164,6 @@ class ActionHandlers:
             return
         self._control.said.emit(f"{what} written to {path}")
 
-    def do_export_picture(self) -> None:
-        """Write the picture with its overlays."""
-        self._pictures.export()
-
-    def do_export_view(self) -> None:
-        """Write what is seen, at the screen's resolution."""
-        self._pictures.export_view()
-
-    def do_copy_picture(self) -> None:
-        """Put the picture on the clipboard."""
-        self._pictures.copy()
-
     def do_quit(self) -> None:
         """Close the window."""
         self._shell.close()
@@ -192,13 +194,29 @@ class ActionHandlers:
         """Erase from the selected candidate's mask."""
         self._intents.brush("erase")
 
-    def do_brush_larger(self) -> None:
-        """A larger brush."""
-        self._pictures.resize_brush(1)
+    def do_split_phase(self) -> None:
+        """Split the phase at the cursor."""
+        self._say(self._panels.timeline.split_phase())
 
-    def do_brush_smaller(self) -> None:
-        """A smaller brush."""
-        self._pictures.resize_brush(-1)
+    def do_merge_next(self) -> None:
+        """Merge the phase at the cursor with the next one."""
+        self._say(self._panels.timeline.merge_phase(forward=True))
+
+    def do_merge_previous(self) -> None:
+        """Merge the phase at the cursor with the one before."""
+        self._say(self._panels.timeline.merge_phase(forward=False))
+
+    def do_name_phase(self) -> None:
+        """Choose the name of the phase at the cursor."""
+        self._say(self._panels.timeline.open_name_menu())
+
+    def do_boundary_here(self) -> None:
+        """Move the nearest phase boundary to the cursor."""
+        self._say(self._panels.timeline.move_nearest_boundary())
+
+    def _say(self, refused: str) -> None:
+        if refused:
+            self._control.said.emit(refused)
 
     def do_channels(self) -> None:
         """Show the channel mapping."""
@@ -410,18 +428,6 @@ class ActionHandlers:
 
     # -- View ------------------------------------------------------------------------------
 
-    def do_overlays(self) -> None:
-        """Show or hide all overlays."""
-        self._pictures.show_overlays(self._table.actions["overlays"].isChecked())
-
-    def do_isolate(self) -> None:
-        """Draw only the selected candidate, or all."""
-        self._pictures.isolate()
-
-    def do_put_aside(self) -> None:
-        """Hide the selected candidate, or show it again."""
-        self._pictures.put_aside()
-
     def do_all_cameras(self) -> None:
         """Show every camera, or only the chosen one."""
         panel = self._panels.frame
@@ -472,7 +478,8 @@ class ActionHandlers:
         """List all shortcuts."""
         dialog = ShortcutHelp(self._parent)
         lines = [ShortcutLine(s.menu, s.text, ", ".join(s.keys)) for s in ACTIONS if s.keys]
-        dialog.set_lines((*lines, *(ShortcutLine("Picture", *line) for line in GESTURES)))
+        lines += [ShortcutLine("Picture", *line) for line in GESTURES]
+        dialog.set_lines((*lines, *(ShortcutLine("Timeline", *g) for g in TIMELINE_GESTURES)))
         dialog.setModal(False)
         dialog.show()
 

@@ -23,7 +23,7 @@ class ActionSpec:
         text: What it is called.
         keys: Default shortcuts in Qt's portable text.
         needs: What must be there: `nothing`, `dataset`, `episode`, `results`, `masks`,
-            `candidates`, `caption`, `busy`, `undo`, `redo`.
+            `candidates`, `caption`, `phases`, `before`, `busy`, `undo`, `redo`.
         checkable: True for switches.
     """
 
@@ -61,8 +61,16 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec("paint", "Edit", "Paint the selected candidate’s mask", ("P",), "masks"),
     ActionSpec("erase", "Edit", "Erase from the selected candidate’s mask", ("Shift+P",),
                "masks"),
+    ActionSpec("mark_robot", "Edit", "Point at the robot", ("Shift+R",), "results"),
+    ActionSpec("import_robot_mask", "Edit", "Import a robot mask of this frame…", (), "results"),
     ActionSpec("brush_larger", "Edit", "Larger brush", ("]",), "masks"),
     ActionSpec("brush_smaller", "Edit", "Smaller brush", ("[",), "masks"),
+    ActionSpec("split_phase", "Edit", "Split the phase at this frame", ("R",), "phases"),
+    ActionSpec("merge_next", "Edit", "Merge the phase with the next", ("U",), "phases"),
+    ActionSpec("merge_previous", "Edit", "Merge the phase with the previous", ("Shift+U",),
+               "phases"),
+    ActionSpec("name_phase", "Edit", "Name the phase…", ("Q",), "phases"),
+    ActionSpec("boundary_here", "Edit", "Move the nearest phase boundary here", ("Y",), "phases"),
     ActionSpec("channels", "Edit", "Channel mapping…", (), "episode"),
     ActionSpec("play", "Go", "Play / pause", ("Space",), "episode"),
     ActionSpec("play_forwards", "Go", "Play forwards; again: twice as fast", ("L",), "episode"),
@@ -98,6 +106,10 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec("run", "Run", "Run what is stale", ("Ctrl+R", "F5"), "episode"),
     ActionSpec("run_all", "Run", "Run all stages again", ("Ctrl+Shift+R",), "episode"),
     ActionSpec("cancel", "Run", "Cancel", ("Ctrl+.",), "busy"),
+    ActionSpec("compare", "Run", "Compare with the run before", ("M",), "before", True),
+    ActionSpec("pin_run", "Run", "Keep this run to compare later ones with", ("Shift+M",),
+               "results", True),
+    ActionSpec("models", "Run", "Models…"),
     ActionSpec("auto_run", "Run", "Run when an episode opens", (), "nothing", True),
     ActionSpec("overlays", "View", "Show overlays", ("H",), "nothing", True),
     ActionSpec("all_cameras", "View", "All cameras", ("C",), "episode", True),
@@ -115,6 +127,18 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec("doctor", "Help", "What works on this machine"),
 )  # fmt: skip
 
+TIMELINE_GESTURES = (
+    ("Go to a frame; drag: scrub", "Click"),
+    ("Step through the frames", "Wheel"),
+    ("Zoom, move along, show everything", "Ctrl+Wheel, Shift+Wheel, double click"),
+    ("Loop over a range", "Shift+Drag"),
+    ("Change a threshold; phases follow at once", "Drag its line, Ctrl+Drag for both"),
+    ("Move a phase boundary", "Drag it"),
+    ("Split, merge and name phases", "Right button on a phase"),
+    ("Give a drag up", "Esc"),
+)
+"""What the mouse does on the timeline; the help lists it too."""
+
 GESTURES = (
     ("Zoom", "Wheel"),
     ("Step through the frames", "Shift+Wheel"),
@@ -125,6 +149,7 @@ GESTURES = (
     ("Move the selected box by 1 px, by 10 px", "Ctrl+Arrows, Ctrl+Shift+Arrows"),
     ("Erase while painting, paint while erasing", "Right button"),
     ("Size of the brush", "Ctrl+Wheel"),
+    ("While pointing at the robot: what is not it", "Right button"),
     ("Copy the picture", "Ctrl+C"),
     ("Leave the tool, give up a box or stroke", "Esc"),
 )
@@ -134,10 +159,12 @@ REASONS: Mapping[str, str] = {
     "dataset": "open a dataset first",
     "episode": "open an episode first",
     "results": "run the pipeline first",
+    "phases": "there are no phases yet: run the phases stage first",
     "masks": "there are no masks yet: run the pipeline first",
     "candidates": "there are no scored candidates yet",
     "caption": "there is no caption yet",
     "busy": "nothing is running",
+    "before": "no stage was run with other options or corrections yet",
     "undo": "nothing to undo in this episode",
     "redo": "nothing to redo in this episode",
 }
@@ -152,6 +179,8 @@ def is_met(need: str, session: Session, *, busy: bool, undo: bool, redo: bool) -
             return session.demonstration is not None
         case "results":
             return session.result("proposals") is not None
+        case "phases":
+            return session.result("phases") is not None
         case "masks":
             return session.result("masks") is not None
         case "candidates":
@@ -159,6 +188,8 @@ def is_met(need: str, session: Session, *, busy: bool, undo: bool, redo: bool) -
             return scores is not None and bool(scores.terms)
         case "caption":
             return session.result("captions") is not None
+        case "before":
+            return session.before is not None
         case "busy":
             return busy
         case "undo":

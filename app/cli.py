@@ -1,4 +1,4 @@
-"""The command line: `demoscope open, demo, info, check, annotate, screenshot, paths, doctor`."""
+"""The command line: `demoscope open, demo, info, check, annotate, models, screenshot, …`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import os
 import sys
 from pathlib import Path
 
+from app import models_command
 from app.arguments import parse_size, split_path
 from app.terminal import fail, say
 from pipeline.model.problem import Cancelled, DataError
@@ -90,6 +91,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--with-3d", action="store_true", help="use the display, so that the 3D viewer is in it"
     )
 
+    models_command.add_parser(commands)
     commands.add_parser("paths", help="print where settings, caches and results live")
     one = commands.add_parser("doctor", help="say what works on this machine")
     one.add_argument("--json", action="store_true", help="machine-readable")
@@ -176,12 +178,16 @@ def _dispatch(options: argparse.Namespace, parser: argparse.ArgumentParser) -> i
                 options.theme,
                 with_3d=options.with_3d,
             )
+        case "models":
+            return models_command.models(options)
         case "paths":
             from app.settings import paths, picture_bytes
+            from pipeline.backends.weights import hub_cache, models_folder
 
             known = paths()
             for name in ("config", "data", "cache", "results", "logs", "settings", "sample"):
                 say(f"{name:9} {getattr(known, name)}")
+            say(f"{'models':9} {models_folder() or hub_cache()}")
             say(f"{'pictures':9} {picture_bytes() / (1 << 20):g} MiB of memory at most")
             return 0
         case "doctor":

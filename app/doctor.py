@@ -54,6 +54,7 @@ def examine() -> list[Check]:
                 ("google-genai", "google.genai", "captions"),
             )
         ),
+        _guarded("models", _models, optional=True),
         _keys(),
     ]
 
@@ -128,6 +129,20 @@ def _package(name: str, module: str, extra: str) -> Check:
         return Check(name, True, version(name), optional=True)
     except (ImportError, ValueError, PackageNotFoundError):
         return Check(name, False, hint, optional=True)
+
+
+def _models() -> str:
+    """Which model backends can be used; nothing is loaded."""
+    from pipeline.backends.catalogue import State, entries
+
+    found = [e for e in entries().entries if e.card.kind != "embedded"]
+    ready = [e.card.name for e in found if e.state is State.READY]
+    if ready:
+        return f"ready: {', '.join(ready)} (of {len(found)}; “demoscope models” lists them)"
+    raise RuntimeError(
+        f"none of {len(found)} model backends is ready; “demoscope models” says what they lack; "
+        "the embedded ones work without"
+    )
 
 
 def _keys() -> Check:

@@ -12,16 +12,21 @@ from app.depth_loader import DepthLoader
 from app.panels import Panels
 from app.playback import LoopRange
 from app.session_control import SessionControl
+from pipeline.document import Changes, Part
 from pipeline.model.arrays import Bool
 from pipeline.model.edits import (
+    EPISODE_SCOPE,
     AddBox,
     ChooseCandidate,
     Edit,
     FixBox,
     JudgeCaption,
+    MergePhases,
     MoveBoundary,
+    NamePhase,
     PaintMask,
     Rename,
+    SplitPhase,
 )
 from pipeline.model.mask_runs import runs_of
 from pipeline.model.problem import Cancelled, DataError, Problem
@@ -41,6 +46,7 @@ class Intents(QObject):
         self._panels = panels
         self._control = control
         self._role = "object"
+        self._phase_edits: tuple[Edit, ...] = ()
         self._depth = DepthLoader(self)
         self._connect()
 
@@ -135,6 +141,10 @@ class Intents(QObject):
         timeline = panels.timeline
         timeline.frameChosen.connect(lambda f: control.seek(f, "timeline"))
         timeline.boundaryMoved.connect(self._boundary_moved)
+        timeline.phaseSplit.connect(self._phase_split)
+        timeline.phasesMerged.connect(self._phases_merged)
+        timeline.phaseNamed.connect(self._phase_named)
+        control.bridge.changed.connect(self._preview_edits)
         timeline.subtaskClicked.connect(lambda i: control.document.set_subtask(i, "timeline"))
         timeline.rangeSelected.connect(self._repeat)
         timeline.thresholdsChanged.connect(self._preview_thresholds)
@@ -201,6 +211,18 @@ class Intents(QObject):
     def _boundary_moved(self, arm: str, index: int, frame: int) -> None:
         self._control.decide(MoveBoundary(arm=arm, index=index, frame=frame))
 
+    def _phase_split(self, arm: str, frame: int, was: str, before: str, after: str) -> None:
+        parts = {"arm": arm, "frame": frame, "was": was, "before": before, "after": after}
+        self._control.decide(SplitPhase.model_validate(parts))
+
+    def _phases_merged(self, arm: str, frame: int, first: str, second: str, name: str) -> None:
+        parts = {"arm": arm, "frame": frame, "first": first, "second": second, "name": name}
+        self._control.decide(MergePhases.model_validate(parts))
+
+    def _phase_named(self, arm: str, frame: int, was: str, name: str) -> None:
+        parts = {"arm": arm, "frame": frame, "was": was, "name": name}
+        self._control.decide(NamePhase.model_validate(parts))
+
     def _box_drawn(self, x0: float, y0: float, x1: float, y1: float) -> None:
         subtask = self._control.document.session.subtask
         self._control.decide(
@@ -262,17 +284,19 @@ class Intents(QObject):
         if problem.frame is not None:
             self._control.seek(problem.frame, "problem")
 
-    def _phases_with(self, tau: float, delta: float) -> PhasesResult | None:
-        """Phases for other thresholds, computed here: the stage takes under 5 ms."""
+    def _phases_now(self, **changed: float) -> PhasesResult | None:
+        """Phases with the edits in force, computed here: the stage takes under 5 ms.
+
+        Args:
+            **changed: Options of the stage that differ from those in force.
+        """
         document = self._control.document
         plan = document.plan()
         if plan is None:
             return None
         stage = document.graph.stage("phases")
-        options = dataclasses.replace(
-            plan.options["phases"], closure_threshold=tau, hysteresis_offset=delta
-        )
-        edits = tuple(e for e in plan.edits if e.stage == "phases")
+        options = dataclasses.replace(plan.options["phases"], **changed)
+        edits = plan.edits_of(stage, EPISODE_SCOPE)
         context = StageContext(None, lambda *_: None, lambda: False)  # type: ignore[arg-type]
         try:
             result: PhasesResult = stage.run(
@@ -283,7 +307,18 @@ class Intents(QObject):
         return result
 
     def _preview_thresholds(self, tau: float, delta: float) -> None:
-        self._panels.timeline.set_phases(self._phases_with(tau, delta))
+        phases = self._phases_now(closure_threshold=tau, hysteresis_offset=delta)
+        self._panels.timeline.set_phases(phases)
+
+    def _preview_edits(self, changes: Changes) -> None:
+        """Show corrected phases at once; the worker's result follows."""
+        session = self._control.document.session
+        edits = tuple(e for e in session.edits if e.stage == "phases")
+        before, self._phase_edits = self._phase_edits, edits
+        if not changes.parts & Part.EDITS or changes.parts & Part.EPISODE or edits == before:
+            return
+        if session.result("phases") is not None:
+            self._panels.timeline.set_phases(self._phases_now())
 
     def _commit_thresholds(self, tau: float, delta: float) -> None:
         options = self._control.document.session.options["phases"]

@@ -247,6 +247,7 @@ class MainWindow(QMainWindow):
         self.save_layout()
         self.views.close()
         self.intents.close()
+        self.handlers.models.close()
         self.panels.rerun.shutdown()
         self.control.close()
         super().closeEvent(event)

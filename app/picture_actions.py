@@ -16,7 +16,13 @@ from app.session_control import SessionControl
 from pipeline.document import Session
 from viewers.overlays import OverlayVisibility
 
-_KEYS = {"draw": "draw_box", "paint": "paint", "erase": "erase", "only": "isolate"}
+_KEYS = {
+    "draw": "draw_box",
+    "paint": "paint",
+    "erase": "erase",
+    "only": "isolate",
+    "mark": "mark_robot",
+}
 _CAMERA_KEYS = {"all_cameras": "all_cameras"}
 
 

@@ -88,7 +88,7 @@ class Views(QObject):
             self._show_episode()
         if parts & (Part.FRAME | Part.EPISODE):
             panels.timeline.set_frame(session.frame)
-            panels.frame.viewer.set_frame(session.frame)
+            panels.frame.set_frame(session.frame)
             if changes.initiator != "rerun":
                 panels.rerun.set_frame(session.frame)
         if parts & Part.CAMERA and session.camera:
@@ -281,6 +281,7 @@ class Views(QObject):
                     problems=problems_of(outcome) if outcome else (),
                     error=failure.message if failure else "",
                     details=failure.details if failure else "",
+                    code=failure.code if failure else "",
                 )
             )
         return tuple(rows)

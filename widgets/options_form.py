@@ -21,8 +21,24 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from pipeline.backends.catalogue import Survey
 from pipeline.model.options import OptionInfo, describe, with_option
-from widgets.fields import EmptyHint, IconButton, guard_wheel, keep_keys, quiet_button, tip
+from widgets.backend_choice import (
+    MORE,
+    backend_choices,
+    device_choices,
+    fill,
+    placement_hint,
+)
+from widgets.fields import (
+    EmptyHint,
+    IconButton,
+    guard_wheel,
+    keep_keys,
+    muted,
+    quiet_button,
+    tip,
+)
 from widgets.icons import Glyph
 from widgets.theme import GRID, HALF_GRID, Status, colors, tabular
 
@@ -92,14 +108,17 @@ class OptionsForm(QWidget):
 
     Attributes:
         optionsChanged: The user changed something; carries the new frozen instance.
+        modelsWanted: The user wants the list of models; carries capability and backend.
     """
 
     optionsChanged = Signal(object)
+    modelsWanted = Signal(str, str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._options: Any = None
         self._rows: tuple[_Row, ...] = ()
+        self._survey: Survey | None = None
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(GRID, HALF_GRID, HALF_GRID, HALF_GRID)
         self._grid.setHorizontalSpacing(HALF_GRID)
@@ -107,6 +126,11 @@ class OptionsForm(QWidget):
         self._grid.setColumnStretch(0, 3)
         self._grid.setColumnStretch(1, 2)
         self._empty = EmptyHint("This stage has no options.", self)
+        self._placement = muted(QLabel(self))
+        self._placement.setTextFormat(Qt.TextFormat.PlainText)
+        self._placement.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self._placement.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignTop)
+        self._placement.hide()
         self._error = QLabel(self)
         self._error.setWordWrap(True)
         self._error.hide()
@@ -128,6 +152,16 @@ class OptionsForm(QWidget):
             r.info.name for r in self._rows if getattr(self._options, r.info.name) != r.info.default
         )
 
+    @property
+    def capability(self) -> str:
+        """Of the stage's backend, empty if it has none."""
+        return next((r.info.capability for r in self._rows if r.info.capability), "")
+
+    @property
+    def placement(self) -> str:
+        """What is said about where the backend runs."""
+        return self._placement.text()
+
     def editor(self, name: str) -> Editor:
         """Return the editor of an option; KeyError if there is none."""
         for row in self._rows:
@@ -143,6 +177,11 @@ class OptionsForm(QWidget):
             self._rebuild()
         self._error.hide()
         self._refresh()
+
+    def set_survey(self, survey: Survey) -> None:
+        """Offer the backends and devices that were found; emits nothing."""
+        self._survey = survey
+        self._fill_choices()
 
     def set_unavailable(self, name: str, reasons: Mapping[str, str]) -> None:
         """Grey out choices of an option and say why (a backend without its weights).
@@ -174,19 +213,57 @@ class OptionsForm(QWidget):
         self._place()
 
     def _place(self) -> None:
-        for widget in (self._empty, self._error, self._reset_all):
+        for widget in (self._empty, self._error, self._reset_all, self._placement):
             self._grid.removeWidget(widget)
-        for i, row in enumerate(self._rows):
-            self._grid.addWidget(row.label, i, 0)
-            self._grid.addWidget(row.editor, i, 1)
-            self._grid.addWidget(row.reset, i, 2)
-        last = len(self._rows)
+        last = 0
+        for row in self._rows:
+            self._grid.addWidget(row.label, last, 0)
+            self._grid.addWidget(row.editor, last, 1)
+            self._grid.addWidget(row.reset, last, 2)
+            last += 1
+            if self._is_last_of_placement(row.info):
+                self._grid.addWidget(self._placement, last, 0, 1, 2)
+                last += 1
         self._grid.addWidget(self._empty, last, 0, 1, 3)
         self._grid.addWidget(self._error, last + 1, 0, 1, 3)
         self._grid.addWidget(self._reset_all, last + 2, 1, 1, 2, Qt.AlignmentFlag.AlignRight)
         for i in range(self._grid.rowCount()):
             self._grid.setRowStretch(i, 0)
         self._grid.setRowStretch(last + 3, 1)
+
+    def _is_last_of_placement(self, info: OptionInfo) -> bool:
+        return info.name == "precision" and bool(self.capability)
+
+    def _is_device(self, info: OptionInfo) -> bool:
+        return info.name == "device" and info.type is str
+
+    def _fill_choices(self) -> None:
+        """Offer what was found where the choices depend on the machine."""
+        chosen = str(getattr(self._options, "backend", ""))
+        weights = str(getattr(self._options, "weights", ""))
+        for row in self._rows:
+            value = str(getattr(self._options, row.info.name))
+            if not isinstance(row.editor, QComboBox):
+                continue
+            if row.info.capability:
+                found = backend_choices(row.info.capability, self._survey, value, weights)
+                fill(row.editor, found, value, more=True)
+            elif self._is_device(row.info):
+                fill(row.editor, device_choices(self._survey, value), value)
+        text = ""
+        if self.capability and hasattr(self._options, "device"):
+            text = placement_hint(
+                self.capability,
+                self._survey,
+                chosen,
+                str(self._options.device),
+                str(getattr(self._options, "precision", "auto")),
+            )
+        self._placement.setText(text)
+        self._placement.setToolTip(
+            tip("Runs on", "Device and precision that the options above mean on this machine.")
+        )
+        self._placement.setVisible(bool(text))
 
     def _make_row(self, info: OptionInfo) -> _Row:
         label = QLabel(words(info.name), self)
@@ -220,13 +297,13 @@ class OptionsForm(QWidget):
             # Space belongs to the player; Enter and clicks toggle nothing by accident.
             editor.setFocusPolicy(Qt.FocusPolicy.NoFocus)
             return editor
-        if info.choices:
+        if info.choices or info.capability or self._is_device(info):
             editor = QComboBox(self)
             editor.addItems(list(info.choices))
             editor.setSizeAdjustPolicy(
                 QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
             )
-            editor.textActivated.connect(lambda text: self._change(name, text))
+            editor.textActivated.connect(lambda text: self._choose(info, text))
         elif info.type is int:
             editor = QSpinBox(self)
             editor.setRange(
@@ -240,6 +317,8 @@ class OptionsForm(QWidget):
             editor.valueChanged.connect(lambda value: self._change(name, float(value)))
         else:
             editor = QLineEdit(self)
+            if name == "weights":
+                editor.setPlaceholderText("its own")
             editor.editingFinished.connect(lambda: self._change_text(name))
         if isinstance(editor, QSpinBox | QDoubleSpinBox):
             editor.setKeyboardTracking(False)
@@ -266,6 +345,7 @@ class OptionsForm(QWidget):
     # -- values ----------------------------------------------------------------------------
 
     def _refresh(self) -> None:
+        self._fill_choices()
         changed = set(self.changed)
         accent = colors(self.palette()).accent
         for row in self._rows:
@@ -296,7 +376,8 @@ class OptionsForm(QWidget):
             editor.setChecked(bool(value))
             editor.setText("on" if value else "off")
         elif isinstance(editor, QComboBox):
-            editor.setCurrentText(str(value))
+            if editor.findText(str(value)) >= 0:
+                editor.setCurrentText(str(value))
         elif isinstance(editor, QDoubleSpinBox):
             if editor.decimals() < decimals_of(value):
                 editor.setDecimals(decimals_of(value))
@@ -308,6 +389,13 @@ class OptionsForm(QWidget):
         elif editor.text() != str(value):
             editor.setText(str(value))
         del blocker
+
+    def _choose(self, info: OptionInfo, text: str) -> None:
+        if info.capability and text == MORE:
+            self._fill_choices()
+            self.modelsWanted.emit(info.capability, str(getattr(self._options, info.name)))
+            return
+        self._change(info.name, text)
 
     def _change_text(self, name: str) -> None:
         editor = self.editor(name)

@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from pipeline.backends.catalogue import Survey
 from widgets.fields import EmptyHint, IconButton, muted, quiet_button
 from widgets.icons import Glyph
 from widgets.options_form import OptionsForm
@@ -34,6 +35,8 @@ _NO_STAGES = "Open an episode first (Ctrl+O opens a dataset)"
 _NO_SELECTION = "Select a stage first"
 _BUSY = "Something is running: wait for it, or cancel it first"
 _OPTIONS_TAB, _FINDINGS_TAB = 0, 1
+_MODEL_CODES = frozenset({"no_backend", "no_weights", "bad_weights", "no_device", "no_code"})
+"""Codes of failures about which the list of models says more."""
 
 
 class StagePanel(QWidget):
@@ -46,6 +49,7 @@ class StagePanel(QWidget):
         optionsChanged: Stage name and the new options instance.
         stageSelected: Stage name, selected by the user.
         problemActivated: A finding of the selected stage was clicked; carries the `Problem`.
+        modelsWanted: The list of models is wanted; capability and backend, may be empty.
     """
 
     runRequested = Signal(str)
@@ -54,6 +58,7 @@ class StagePanel(QWidget):
     optionsChanged = Signal(str, object)
     stageSelected = Signal(str)
     problemActivated = Signal(object)
+    modelsWanted = Signal(str, str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -113,14 +118,22 @@ class StagePanel(QWidget):
         self._copy.setText("Copy details")
         self._copy.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self._copy.clicked.connect(self._copy_details)
+        self._models = quiet_button("Models…", "What is missing, and how to get it", self)
+        self._models.clicked.connect(self._ask_for_models)
         self._failure = QWidget(self)
         layout = QVBoxLayout(self._failure)
         layout.setContentsMargins(GRID, HALF_GRID, GRID, HALF_GRID)
         layout.setSpacing(HALF_GRID)
         layout.addWidget(self._error)
-        layout.addWidget(self._copy, 0, Qt.AlignmentFlag.AlignRight)
+        ways = QHBoxLayout()
+        ways.setSpacing(HALF_GRID)
+        ways.addStretch(1)
+        ways.addWidget(self._models)
+        ways.addWidget(self._copy)
+        layout.addLayout(ways)
         self._form = OptionsForm(self)
         self._form.optionsChanged.connect(self._on_options_changed)
+        self._form.modelsWanted.connect(self.modelsWanted)
         scroll = QScrollArea(self)
         scroll.setWidget(self._form)
         scroll.setWidgetResizable(True)
@@ -212,6 +225,20 @@ class StagePanel(QWidget):
             self._show_options()
             self._refresh_tabs()
 
+    @property
+    def capability(self) -> str:
+        """Of the selected stage's backend, empty if it has none."""
+        return self._form.capability
+
+    @property
+    def placement(self) -> str:
+        """What is said about where the selected stage's backend runs."""
+        return self._form.placement
+
+    def set_survey(self, survey: Survey) -> None:
+        """Offer the backends and devices that were found; emits nothing."""
+        self._form.set_survey(survey)
+
     def set_unavailable(self, stage: str, option: str, reasons: Mapping[str, str]) -> None:
         """Grey out choices of a stage's option and say why (`OptionsForm.set_unavailable`)."""
         self._unavailable[(stage, option)] = dict(reasons)
@@ -258,6 +285,7 @@ class StagePanel(QWidget):
         error = colors(self.palette()).status(Status.ERROR).name()
         self._error.setStyleSheet(f"color: {error};")
         self._copy.setVisible(row is not None and bool(row.details or row.error))
+        self._models.setVisible(row is not None and row.code in _MODEL_CODES)
         self._refresh_buttons(row)
         self._refresh_tabs()
         self._show_progress()
@@ -336,6 +364,10 @@ class StagePanel(QWidget):
         self._options[self._selected] = options
         self._refresh_tabs()
         self.optionsChanged.emit(self._selected, options)
+
+    def _ask_for_models(self) -> None:
+        backend = getattr(self._options.get(self._selected), "backend", "")
+        self.modelsWanted.emit(self.capability, str(backend))
 
     def _copy_details(self) -> None:
         row = self._row()

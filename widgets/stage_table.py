@@ -49,6 +49,7 @@ class StageRow:
         problems: Findings of the result.
         error: One sentence if it failed, else empty.
         details: What "Copy details" copies (a traceback), may be empty.
+        code: Code of the failure, else empty.
     """
 
     name: str
@@ -59,6 +60,7 @@ class StageRow:
     problems: tuple[Problem, ...] = ()
     error: str = ""
     details: str = ""
+    code: str = ""
 
 
 _LOOK: dict[StageState, tuple[Glyph, Status | None]] = {

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Protocol
 
+from pipeline.backends.licences import accepted
 from pipeline.backends.weights import Weights, find_weights, fingerprint, missing_sentence
 from pipeline.model.arrays import U8
 from pipeline.model.problem import DataError
@@ -60,7 +61,8 @@ class ModelBackend:
         name: As chosen in options and written into results.
         title: For people, e.g. `LLMDet (Swin-T)`.
         licence: Of code and weights; the strictest one first.
-        notice: What a person must know before the first use, empty if nothing.
+        notice: What a person must know and accept before the first use, empty if nothing. One
+            sentence; `available` says it until it is accepted.
         packages: Modules that must be importable.
         extra: Extra of this project that brings them, or a sentence that says how to get them.
         weights: What to fetch if the settings name nothing; None if the user must name it.
@@ -83,16 +85,40 @@ class ModelBackend:
         self.settings = settings
 
     def available(self) -> str | None:
-        """Return None if packages and weights are here, else one sentence."""
+        """Return None if packages, weights and the user's consent are here, else one sentence."""
         for module in self.packages:
-            if importlib.util.find_spec(module) is None:
+            if not is_installed(module):
                 how = f"pip install “demoscope[{self.extra}]”"
                 if " " in self.extra:
                     how = self.extra
                 return f"the package {module} is not installed; {how}."
         if find_weights(self.weights, self.settings.weights) is None:
             return missing_sentence(self.name, self.weights, self.settings.weights)
+        if self.needs_consent():
+            return (
+                f"its licence has to be accepted first ({self.licence}): "
+                f"“demoscope models accept {self.name}”, or Models in the menu Run."
+            )
         return None
+
+    def needs_consent(self) -> bool:
+        """True if there is a notice that the user has not accepted yet."""
+        return bool(self.notice) and not accepted(self.name, self.licence)
+
+    def downloads(self) -> tuple[Weights, ...]:
+        """What can be fetched for it; a backend that stands on others names theirs too."""
+        return (self.weights,) if self.weights is not None else ()
+
+    def load(self) -> None:
+        """Load the weights as for use: `demoscope models verify` does it.
+
+        Here their files are only read as what they are (safetensors, tensors of torch); backends
+        replace it by the call of `devices.loaded` that they use. Raises DataError.
+        """
+        # lazy: imports torch
+        from pipeline.backends.weights_files import read_through
+
+        read_through(self.name, self.weights_path())
 
     def weights_path(self) -> Path:
         """File or folder of the weights. Raises DataError `no_weights`."""
@@ -106,3 +132,11 @@ class ModelBackend:
         """Name and content of the weights; enters the keys of results. Cheap (< 1 ms)."""
         found = find_weights(self.weights, self.settings.weights)
         return f"{self.name}:{fingerprint(found) if found is not None else 'none'}"
+
+
+def is_installed(module: str) -> bool:
+    """True if a module (`torch`, `google.genai`) can be found; nothing of it is run but parents."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError, AttributeError):
+        return False

@@ -11,12 +11,16 @@ from __future__ import annotations
 
 import importlib
 import logging
+import sys
 from dataclasses import dataclass
-from importlib.metadata import entry_points
-from typing import Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 from pipeline.backends.backend import ModelSettings
 from pipeline.model.problem import DataError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +92,8 @@ class BackendCard:
 def backend_names(capability: str) -> tuple[str, ...]:
     """List the backends of a capability: embedded ones, models, then installed ones by name."""
     ours = (*EMBEDDED.get(capability, {}), *MODELS.get(capability, {}))
-    installed = {point.name for point in entry_points(group=ENTRY_POINT_PREFIX + capability)}
+    _installed.cache_clear()
+    installed = set(_installed(capability, tuple(sys.path)))
     return ours + tuple(sorted(installed - set(ours)))
 
 
@@ -122,17 +127,35 @@ def _factory(capability: str, name: str) -> Any:
     if path is not None:
         module, _, attribute = path.partition(":")
         return getattr(importlib.import_module(module), attribute)
-    for point in entry_points(group=ENTRY_POINT_PREFIX + capability):
-        if point.name == name:
-            return point.load()
+    point = _installed(capability, tuple(sys.path)).get(name)
+    if point is None:
+        _installed.cache_clear()  # It may have been installed since.
+        point = _installed(capability, tuple(sys.path)).get(name)
+    if point is not None:
+        return point.load()
     known = ", ".join(backend_names(capability)) or "none"
     raise DataError("no_backend", f"no {capability} backend “{name}”; there are: {known}.")
+
+
+@lru_cache(maxsize=64)
+def _installed(capability: str, _path: tuple[str, ...]) -> dict[str, EntryPoint]:
+    """Entry points by name; remembered, because a search reads every installed distribution."""
+    # lazy: the window's start does not need it
+    from importlib.metadata import entry_points
+
+    return {point.name: point for point in entry_points(group=ENTRY_POINT_PREFIX + capability)}
 
 
 def load_backend(capability: str, name: str, settings: ModelSettings | None = None) -> Any:
     """Make a backend that can be used; DataError `no_backend` says why not."""
     backend = make_backend(capability, name, settings)
-    reason = backend.available()
+    try:
+        reason = backend.available()
+    except DataError as error:
+        reason = str(error)
+    except Exception as error:
+        # As in `make_backend`.
+        reason = f"{type(error).__name__}: {error}"
     if reason is not None:
         raise DataError("no_backend", f"the {capability} backend “{name}” cannot be used: {reason}")
     logger.debug("%s backend %s", capability, name)
@@ -155,7 +178,9 @@ def describe_backends(capability: str) -> tuple[BackendCard, ...]:
     return tuple(describe_backend(capability, name) for name in backend_names(capability))
 
 
-def describe_backend(capability: str, name: str) -> BackendCard:
+def describe_backend(
+    capability: str, name: str, settings: ModelSettings | None = None
+) -> BackendCard:
     """Say what a backend is and whether it can be used; never raises."""
     kind = "plug-in"
     if name in EMBEDDED.get(capability, {}):
@@ -163,13 +188,14 @@ def describe_backend(capability: str, name: str) -> BackendCard:
     elif name in MODELS.get(capability, {}):
         kind = "model"
     try:
-        backend = make_backend(capability, name)
-        reason = backend.available() or ""
+        backend = make_backend(capability, name, settings)
+        reason = str(backend.available() or "")
+        title = str(getattr(backend, "title", "") or name)
+        licence = str(getattr(backend, "licence", "") or "unknown")
     except DataError as error:
         return BackendCard(capability, name, name, "", kind, str(error))
     except Exception as error:
         # As in `make_backend`: a plug-in's defect is its own row.
         reason = f"{type(error).__name__}: {error}"
         return BackendCard(capability, name, name, "", kind, reason)
-    title = str(getattr(backend, "title", "") or name)
-    return BackendCard(capability, name, title, str(backend.licence), kind, reason)
+    return BackendCard(capability, name, title, licence, kind, reason)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,6 +15,9 @@ from pathlib import Path
 MODELS_FOLDER = "DEMOSCOPE_MODELS_DIR"
 """Environment variable: a folder whose `owner/name` subfolders hold weights."""
 _SAMPLE = 1 << 16
+_HUB_ID = re.compile(
+    r"(?P<repo>[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95})(?:@(?P<revision>[\w./-]{1,200}))?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +29,7 @@ class Weights:
         files: Files that are needed, relative to the repository. One file: its path is what
             `find_weights` returns; several: their folder.
         licence: Of the weights.
-        megabytes: Size to expect, for people.
+        megabytes: Size to expect, for people; 0 if unknown.
         revision: Commit or branch.
     """
 
@@ -41,21 +45,40 @@ def find_weights(default: Weights | None, given: str) -> Path | None:
 
     Args:
         default: What the backend uses by itself.
-        given: What the user named: a path, or a Hub id whose files are those of `default`.
+        given: What the user named: a path, or a Hub id (`owner/name@revision`) whose files are
+            those of `default`.
     """
     if given:
         path = Path(given).expanduser()
         if path.exists():
             return path
-        if default is None or given.count("/") != 1 or given.startswith((".", "/", "~")):
-            return None
-        default = Weights(given, default.files, "unknown", default.megabytes)
+        default = named_weights(default, given)
     if default is None:
         return None
     for folder in _folders(default):
         if all((folder / name).is_file() for name in default.files):
             return folder / default.files[0] if len(default.files) == 1 else folder
     return None
+
+
+def named_weights(default: Weights | None, given: str) -> Weights | None:
+    """Weights of a Hub id: the files are those of a backend's own weights; None if it is no id.
+
+    Args:
+        default: What the backend uses by itself, which says what files it needs.
+        given: `owner/name` or `owner/name@revision`.
+    """
+    found = _HUB_ID.fullmatch(given.strip())
+    if default is None or found is None or ".." in given:
+        return None
+    own = found["repo"] == default.repo
+    return Weights(
+        found["repo"],
+        default.files,
+        default.licence if own else "unknown",
+        default.megabytes if own else 0,
+        found["revision"] or "main",
+    )
 
 
 def models_folder() -> Path | None:
@@ -119,6 +142,11 @@ def _sampled(file: str, name: str, size: int, mtime: int) -> bytes:
 
 def missing_sentence(backend: str, default: Weights | None, given: str) -> str:
     """One sentence: what is missing and how to get it."""
+    if given and named_weights(default, given) is not None:
+        return (
+            f"its weights “{given}” are not on this machine; "
+            f"“demoscope models download {backend} --weights {given}” fetches them."
+        )
     if given:
         return f"its weights “{given}” are not on this machine; give the path of a file or folder."
     if default is None:
@@ -128,5 +156,5 @@ def missing_sentence(backend: str, default: Weights | None, given: str) -> str:
         )
     return (
         f"its weights are not on this machine ({default.megabytes} MB, {default.licence}); "
-        f"“demoscope models download {backend}” fetches them."
+        f"“demoscope models download {backend}” fetches them, or Models in the menu Run."
     )

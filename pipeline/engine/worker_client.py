@@ -198,9 +198,20 @@ class WorkerClient:
 
 
 def _death_sentence(exit_code: int | None) -> str:
-    """Say how the worker ended."""
+    """Say how the worker ended, and what to do."""
     if exit_code is not None and exit_code < 0:
         if exit_code == -9:
-            return "The worker was killed, perhaps for memory; your edits are safe. Run again."
-        return f"The worker crashed (signal {-exit_code}); your edits are safe. Run again."
-    return f"The worker ended unexpectedly (exit code {exit_code}). Run again."
+            # Nobody else sends it: we know of our own kills, and torch raises on a full device.
+            return (
+                "The system killed the worker, most likely because memory ran out; finished stages "
+                "and your edits are safe. Close other programs, choose a smaller model or lower "
+                "the stage's sizes (points, frames, boxes), then run again."
+            )
+        return (
+            f"The worker crashed (signal {-exit_code}); finished stages and your edits are safe. "
+            "Run again, or choose another backend if it crashes again."
+        )
+    return (
+        f"The worker ended unexpectedly (exit code {exit_code}); finished stages and your edits "
+        "are safe. Run again."
+    )

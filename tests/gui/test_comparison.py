@@ -80,9 +80,13 @@ def test_before_and_after_in_the_window(qtbot: QtBot, window: MainWindow, sample
     # A row that vanished can be selected: only the picture of the run before has it.
     panels.candidates.candidateSelected.emit(gone[0].proposal.id)
     assert session(window).candidate == gone[0].proposal.id
-    assert "vanished" in panels.candidates.view.model().index(3, Column.WAS).data(
-        Qt.ItemDataRole.ToolTipRole
-    ).casefold()
+    assert (
+        "vanished"
+        in panels.candidates.view.model()
+        .index(3, Column.WAS)
+        .data(Qt.ItemDataRole.ToolTipRole)
+        .casefold()
+    )
     # Back: the columns and the second picture go.
     actions["compare"].trigger()
     assert before.isHidden()

@@ -85,7 +85,7 @@ def test_draw_tool_follows_the_viewer(qtbot: QtBot, panel: FramePanel) -> None:
 def test_no_button_takes_the_focus_and_all_explain_themselves(panel: FramePanel) -> None:
     panel.set_keys({"masks": "M", "draw": "B"})
     buttons = [b for b in panel.findChildren(QToolButton) if b.isCheckable()]
-    assert len(buttons) == 12
+    assert len(buttons) == 13
     for each in buttons:
         assert each.focusPolicy() is Qt.FocusPolicy.NoFocus
         assert len(each.toolTip()) > 10
@@ -98,7 +98,7 @@ def test_strip_fits_a_narrow_panel(panel: FramePanel) -> None:
     panel.resize(420, 400)
     assert panel.width() == 420
     assert button(panel, "Masks").width() < wide
-    assert button(panel, "Draw box").geometry().right() < 420
+    assert button(panel, "Mark robot").geometry().right() < 420
 
 
 def test_only_isolates_and_shows_what_is_isolated(qtbot: QtBot, panel: FramePanel) -> None:

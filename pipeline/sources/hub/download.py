@@ -6,8 +6,6 @@ opened. Other formats are fetched whole if they are small. What is in the cache 
 
 from __future__ import annotations
 
-import importlib.util
-import logging
 import os
 import re
 import threading
@@ -17,8 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.model.problem import Cancelled, DataError
-
-log = logging.getLogger(__name__)
+from pipeline.sources.hub.failures import hub_failures, is_offline, need_hub
 
 Report = Callable[[float, str], None]
 """Share 0..1 and what is being done."""
@@ -31,7 +28,6 @@ _ID = re.compile(
 _WHOLE_BYTES = 2 << 30
 """Formats other than LeRobot are fetched whole up to this size (our choice: a coffee break)."""
 _METADATA = ("meta/*", "*.json", "README.md")
-_INSTALL = "pip install “demoscope[hub]”"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +121,10 @@ def _download(
     report: Report,
     cancelled: Callable[[], bool],
 ) -> Path:
-    if importlib.util.find_spec("huggingface_hub") is None:
-        raise DataError("no_hub", f"opening {name} from the Hub needs huggingface_hub: {_INSTALL}")
-    from huggingface_hub import errors, snapshot_download
+    need_hub(f"opening {name} from the Hub")
+    from huggingface_hub import snapshot_download
 
-    try:
+    with hub_failures("dataset", str(name), name.revision, cancelled, "open a local folder"):
         folder = snapshot_download(
             name.repo,
             repo_type="dataset",
@@ -137,34 +132,10 @@ def _download(
             allow_patterns=None if patterns is None else list(patterns),
             cache_dir=os.environ.get("HF_HUB_CACHE") or None,
             endpoint=os.environ.get("HF_ENDPOINT") or None,
-            local_files_only=os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes"),
+            local_files_only=is_offline(),
             tqdm_class=_bar(str(name), report, cancelled),
             etag_timeout=10,
         )
-    except Cancelled:
-        raise
-    except errors.GatedRepoError as error:
-        text = f"{name} is gated: accept its terms on the Hub and log in with “hf auth login”"
-        raise DataError("no_access", text) from error
-    except errors.RepositoryNotFoundError as error:
-        text = f"the Hub has no dataset {name}, or it is private: check the id, or “hf auth login”"
-        raise DataError("no_such_dataset", text) from error
-    except errors.RevisionNotFoundError as error:
-        text = f"the dataset {name.repo} has no revision {name.revision}"
-        raise DataError("no_such_dataset", text) from error
-    except errors.LocalEntryNotFoundError as error:
-        text = (
-            f"the Hub cannot be reached and {name} is not, or not wholly, in the cache: go online "
-            "or open a local folder"
-        )
-        raise DataError("offline", text) from error
-    except Exception as error:
-        # huggingface_hub lets exceptions of its HTTP library through.
-        if cancelled():
-            raise Cancelled from error
-        log.info("Hub: %s failed", name, exc_info=True)
-        text = f"{name} could not be fetched from the Hub ({type(error).__name__}: {error})"
-        raise DataError("hub_failed", text[:300]) from error
     return Path(str(folder)).resolve()
 
 
