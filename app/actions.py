@@ -110,6 +110,8 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec("pin_run", "Run", "Keep this run to compare later ones with", ("Shift+M",),
                "results", True),
     ActionSpec("models", "Run", "Models…"),
+    ActionSpec("use_models", "Run", "Choose models for all stages"),
+    ActionSpec("use_embedded", "Run", "Choose the embedded backends for all stages"),
     ActionSpec("auto_run", "Run", "Run when an episode opens", (), "nothing", True),
     ActionSpec("overlays", "View", "Show overlays", ("H",), "nothing", True),
     ActionSpec("all_cameras", "View", "All cameras", ("C",), "episode", True),

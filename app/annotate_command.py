@@ -26,6 +26,7 @@ from pipeline.model.options import describe
 from pipeline.model.problem import Cancelled, DataError, Severity
 from pipeline.sources.hub.dataset import HubDataset, open_anything
 from pipeline.stages.backend_options import FALLBACK
+from pipeline.stages.profiles import PROFILES
 
 log = logging.getLogger(__name__)
 
@@ -80,9 +81,12 @@ class _Line(SilentObserver):
             sys.stderr.write("\r" + " " * 100 + "\r")
 
 
-def parse_settings(pairs: list[str], graph: Graph) -> dict[str, Any]:
-    """Read `--set stage.option=value`; ValueError with one sentence."""
+def parse_settings(pairs: list[str], graph: Graph, profile: str = "") -> dict[str, Any]:
+    """Read `--set stage.option=value` on top of a profile; ValueError with one sentence."""
     values: dict[str, dict[str, Any]] = {}
+    if profile:
+        chosen = PROFILES[profile].backends
+        values = {stage: {"backend": backend} for stage, (_, backend) in chosen.items()}
     for pair in pairs:
         name, equals, text = pair.partition("=")
         stage, dot, option = name.partition(".")
@@ -113,7 +117,7 @@ def annotate(arguments: argparse.Namespace) -> int:
     settings = list(arguments.set)
     if arguments.camera is not None:
         settings.append(f"proposals.camera={_camera_key(arguments.camera, info)}")
-    options = parse_settings(settings, graph)
+    options = parse_settings(settings, graph, arguments.profile)
     if arguments.episodes is not None:
         wanted = parse_episodes(arguments.episodes, [e.index for e in info.episodes])
     else:

@@ -76,6 +76,11 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="STAGE.OPTION=VALUE",
         help="change an option, may be repeated",
     )
+    one.add_argument(
+        "--profile",
+        choices=["embedded", "models"],
+        help="backends of all stages at once; --set may change them (default: embedded)",
+    )
     one.add_argument("--predictions", type=Path, metavar="FILE.jsonl", help="write here")
     one.add_argument("--no-cache", action="store_true", help="compute everything again")
     one.add_argument("--no-edits", action="store_true", help="ignore human corrections")

@@ -41,6 +41,33 @@ class ModelControl(QObject):
         """Show the dialog."""
         self.show_dialog("", "")
 
+    def do_use_models(self) -> None:
+        """Choose the models of the paper; what is missing is said, and the dialog fetches it."""
+        self._choose("models")
+
+    def do_use_embedded(self) -> None:
+        """Choose what needs no model."""
+        self._choose("embedded")
+
+    def _choose(self, name: str) -> None:
+        # lazy: nobody needs it before the first choice
+        from pipeline.stages.profiles import PROFILES, missing, with_profile
+
+        profile = PROFILES[name]
+        options = self._control.document.session.options
+        chosen = with_profile(options, profile)
+        changed = [stage for stage in chosen if chosen[stage] != options.get(stage)]
+        for stage in changed:
+            self._control.document.set_options(stage, chosen[stage], "profile")
+        reasons = missing(profile)
+        if reasons:
+            text = "; ".join(f"{backend}: {why.rstrip('.')}" for backend, why in reasons.items())
+            self._control.failed.emit(f"Not everything is there for {profile.title}. {text}.", "")
+        elif changed:
+            self._control.said.emit(f"All stages use {profile.title}; run them (Ctrl+R)")
+        else:
+            self._control.said.emit(f"All stages use {profile.title} already")
+
     def show_dialog(self, capability: str, name: str) -> None:
         """Show the dialog on a backend; empty texts leave its selection."""
         if self._dialog is None:

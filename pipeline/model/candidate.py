@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -23,7 +23,8 @@ class Proposal:
         frame: Frame it was found in.
         score: Detector confidence D in 0..1.
         label: Phrase it was grounded to.
-        origin: `region`, `color`, `motion`, `arrival` or `user`.
+        origin: `region`, `color`, `motion`, `arrival`, `phrase` (a model that reads the phrase
+            found it) or `user`.
         evidence: What the confidence is made of, one short line for people.
     """
 
@@ -49,6 +50,8 @@ class ProposalsResult:
             `robot gripper`; empty if the detector cannot name them.
         again: Boxes of the object phrase on further frames, kept as evidence.
         backend: Detection backend.
+        placement: Device and precision it ran with, e.g. `cuda:0, bfloat16`; empty if it has no
+            choice.
         problems: Findings.
     """
 
@@ -60,6 +63,7 @@ class ProposalsResult:
     problems: tuple[Problem, ...] = ()
     robot: tuple[Proposal, ...] = ()
     again: tuple[Proposal, ...] = ()
+    placement: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,10 @@ class MasksResult:
         colors: (K, 3) float32, median CIELAB of the masked pixels.
         backend: Segmentation backend.
         problems: Findings.
+        quality: (K,) float32, IoU with the true mask that the segmenter expects, NaN where it
+            cannot tell (painted masks); None if the segmenter never can.
+        placement: Device and precision the segmenter ran with, e.g. `cuda:0, bfloat16`; empty if
+            it has no choice.
     """
 
     keyframe: int
@@ -83,6 +91,8 @@ class MasksResult:
     colors: F32
     backend: str
     problems: tuple[Problem, ...] = ()
+    quality: F32 | None = None
+    placement: str = ""
 
     @property
     def masks(self) -> Bool:
@@ -93,6 +103,10 @@ class MasksResult:
     def count(self) -> int:
         """Number of candidates K."""
         return len(self.packed)
+
+
+def _unseen() -> F32:
+    return np.zeros((0, 0), np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +123,9 @@ class TracksResult:
         boxes: (F, K, 4) float32, box of each candidate carried along by its points, NaN if lost.
         backend: Tracking backend.
         problems: Findings.
+        appearance: (F, K) float32, how alike each candidate is to itself at the keyframe, 0..1;
+            NaN where too few of its points are visible. Empty (0, 0) if it was not looked at.
+        crop: Part of the picture that was tracked; None for all of it.
     """
 
     frames: I32
@@ -120,6 +137,8 @@ class TracksResult:
     boxes: F32
     backend: str
     problems: tuple[Problem, ...] = ()
+    appearance: F32 = field(default_factory=_unseen)
+    crop: Box | None = None
 
     def __post_init__(self) -> None:
         f, n = self.visible.shape
@@ -128,6 +147,8 @@ class TracksResult:
         expect_shape("candidate", self.candidate, (n,))
         expect_shape("kept", self.kept, (n,))
         expect_shape("boxes", self.boxes, (f, None, 4))
+        if self.appearance.size:
+            expect_shape("appearance", self.appearance, (f, self.boxes.shape[1]))
 
     def nearest(self, frame: int) -> int:
         """Index into `frames` of the tracked frame nearest to `frame`."""

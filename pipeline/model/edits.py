@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 from pipeline.model.candidate import Box
 from pipeline.model.caption import Verdict
 from pipeline.model.demonstration import Combine, MotionKind
+from pipeline.model.phases import PhaseName
 
 _LATE = ConfigDict(defer_build=True)
 """Validators are made on first use, not while the window starts."""
@@ -38,6 +39,15 @@ class _Edit(BaseModel):
     def slot(self) -> str:
         """Edits with equal slots supersede each other."""
         return f"{self.stage}/{self.subtask}"
+
+    @property
+    def seals(self) -> str:
+        """How slots begin that it changed the meaning of, empty for most edits.
+
+        An edit that seals is made on top of those before it: nothing supersedes it, and edits of
+        these slots that came before it are not superseded by later ones.
+        """
+        return ""
 
     @property
     def title(self) -> str:
@@ -127,6 +137,88 @@ class MoveBoundary(_Edit):
     @property
     def title(self) -> str:
         return f"move phase boundary to frame {self.frame}"
+
+
+class SplitPhase(_Edit):
+    """Cut a phase of an arm in two; found again by a frame inside it and its name.
+
+    Attributes:
+        arm: Which arm.
+        frame: First frame of the second part.
+        was: Name of the phase when it was split.
+        before: Name of the first part.
+        after: Name of the second part.
+    """
+
+    kind: Literal["split_phase"] = "split_phase"
+    stage: ClassVar[str] = "phases"
+    arm: str
+    frame: int = Field(ge=1)
+    was: PhaseName
+    before: PhaseName
+    after: PhaseName
+
+    @property
+    def seals(self) -> str:
+        return f"phases/boundary/{self.arm}/"
+
+    @property
+    def title(self) -> str:
+        return f"split {self.was.words} at frame {self.frame}, then {self.after.words}"
+
+
+class MergePhases(_Edit):
+    """Make two neighbouring phases of an arm one; found again by their names, nearest to a frame.
+
+    Attributes:
+        arm: Which arm.
+        frame: Boundary between them when they were merged.
+        first: Name of the phase before it then.
+        second: Name of the phase after it then.
+        name: Name of what they become.
+    """
+
+    kind: Literal["merge_phases"] = "merge_phases"
+    stage: ClassVar[str] = "phases"
+    arm: str
+    frame: int = Field(ge=1)
+    first: PhaseName
+    second: PhaseName
+    name: PhaseName
+
+    @property
+    def seals(self) -> str:
+        return f"phases/boundary/{self.arm}/"
+
+    @property
+    def title(self) -> str:
+        return f"merge {self.first.words} and {self.second.words} at frame {self.frame}"
+
+
+class NamePhase(_Edit):
+    """Give a phase of an arm another name; found again by a frame inside it and its name.
+
+    Attributes:
+        arm: Which arm.
+        frame: A frame inside it when it was named.
+        was: Its name then.
+        name: Its new name.
+    """
+
+    kind: Literal["name_phase"] = "name_phase"
+    stage: ClassVar[str] = "phases"
+    arm: str
+    frame: int = Field(ge=0)
+    was: PhaseName
+    name: PhaseName
+
+    @property
+    def seals(self) -> str:
+        return f"phases/boundary/{self.arm}/"
+
+    @property
+    def title(self) -> str:
+        return f"call {self.was.words} at frame {self.frame} {self.name.words}"
 
 
 class Rename(_Edit):
@@ -315,6 +407,9 @@ Edit = Annotated[
     SetChannels
     | SetMotion
     | MoveBoundary
+    | SplitPhase
+    | MergePhases
+    | NamePhase
     | Rename
     | AddBox
     | FixBox
@@ -330,9 +425,17 @@ EDITS: TypeAdapter[tuple[Edit, ...]] = TypeAdapter(tuple[Edit, ...], config=_LAT
 
 
 def in_force(edits: tuple[Edit, ...]) -> tuple[Edit, ...]:
-    """Drop edits that a later one of the same slot supersedes; keeps the order of the newest."""
+    """Drop edits that a later one of the same slot supersedes; keeps the order of the newest.
+
+    Edits that seal (see there) stay, and what they seal stays as it was before them.
+    """
     newest: dict[str, Edit] = {}
-    for edit in edits:
+    for number, edit in enumerate(edits):
+        if edit.seals:
+            mark = f"#{number} "
+            newest = {mark + s if s.startswith(edit.seals) else s: e for s, e in newest.items()}
+            newest[mark] = edit
+            continue
         newest.pop(edit.slot, None)
         newest[edit.slot] = edit
     return tuple(newest.values())

@@ -23,12 +23,14 @@ class Problem:
         message: One sentence for people: what was expected, what was found, what to do.
         severity: `error` means that the thing cannot be used.
         frame: Frame of the episode that it concerns, if any.
+        candidate: Candidate that it concerns, if one.
     """
 
     code: str
     message: str
     severity: Severity = Severity.WARNING
     frame: int | None = None
+    candidate: int | None = None
 
 
 class DataError(Exception):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pipeline.backends.backend import ModelSettings
+from pipeline.backends.devices import memory_guard
 from pipeline.backends.registry import embedded_of, load_backend
 from pipeline.model.options import option
 from pipeline.model.problem import Cancelled, DataError, Problem
@@ -90,8 +91,10 @@ def _run(capability: str, options: BackendOptions, work: Callable[[Any], T]) -> 
     if options.backend == embedded_of(capability):
         return work(backend)
     try:
-        return work(backend)
-    except (Cancelled, DataError, MemoryError):
+        # Models guard themselves and say what to lower; a plug-in may not.
+        with memory_guard(f"the {capability} backend “{options.backend}” ran"):
+            return work(backend)
+    except (Cancelled, DataError):
         raise
     except Exception as error:
         # Models and plug-ins are not ours: whatever they raise becomes one sentence with a cause.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 
 from pipeline.backends.geometry.lifting import lift, local_depth, reduced
 from pipeline.backends.geometry.protocol import Geometry, GeometryRequest, PinholeCamera
+from pipeline.backends.registry import embedded_of
 from pipeline.model.arrays import F16, F32, F64, I32, U8
 from pipeline.model.candidate import ProposalsResult, TracksResult
 from pipeline.model.demonstration import Demonstration
@@ -33,6 +34,12 @@ class LiftingOptions(BackendOptions):
         "picture, `depth_anything` (light) only depth.",
         source="SPARC 3.2: MoGe-2 where depth is not recorded",
         capability="geometry",
+    )
+    prefer_recorded: bool = option(
+        True,
+        "Where the dataset has depth and intrinsics, lift with those, whatever the backend: a "
+        "sensor's metres do not drift.",
+        source="SPARC 3.2: MoGe-2 where depth is not recorded",
     )
     assumed_fov: float = option(
         60.0,
@@ -117,6 +124,8 @@ class LiftingStage(Stage[LiftingOptions, LiftingResult]):
         def work(geometry: Geometry) -> _Lifted:
             return _lifted(geometry, request, tracks, context)
 
+        if options.prefer_recorded and _is_recorded(request):
+            options = replace(options, backend=embedded_of(self.capability), weights="")
         found, backend, fallen = with_backend(self.capability, options, work)
         context.progress(1.0, "lifting done")
         matrix = None if found.camera is None else found.camera.matrix
@@ -134,6 +143,11 @@ class LiftingStage(Stage[LiftingOptions, LiftingResult]):
             depth=found.depth,
             dropped=found.dropped,
         )
+
+
+def _is_recorded(request: GeometryRequest) -> bool:
+    """Whether the dataset itself has what lifting needs."""
+    return request.intrinsics is not None and request.recorded(request.keyframe) is not None
 
 
 def _lifted(

@@ -7,8 +7,16 @@ from typing import ClassVar
 
 import numpy as np
 
+from pipeline.backends.tracking.crop import (
+    Crop,
+    box_of_mask,
+    crop_around,
+    cropped,
+    left_crop,
+    uncropped,
+)
 from pipeline.backends.tracking.protocol import PointTracks, Tracker, TrackingRequest
-from pipeline.model.arrays import F32, I32, U8, Bool
+from pipeline.model.arrays import I32, U8, Bool
 from pipeline.model.candidate import MasksResult, ProposalsResult, TracksResult
 from pipeline.model.demonstration import Demonstration
 from pipeline.model.edits import Edit
@@ -17,6 +25,12 @@ from pipeline.model.problem import Problem
 from pipeline.model.subtask import Subtask, SubtasksResult
 from pipeline.stages.backend_options import BackendOptions, with_backend
 from pipeline.stages.stage import Scope, Stage, StageContext, StageInputs
+from pipeline.stages.track_appearance import appearance_of
+from pipeline.stages.track_identity import IdentityLimits, switches
+from pipeline.stages.track_points import sample_points
+
+TRACKING_SHARE = 0.9
+"""Share of the progress bar that tracking itself has; the rest looks at identities."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +39,14 @@ class TracksOptions(BackendOptions):
 
     backend: str = option(
         "lucas_kanade", "Tracker. `lucas_kanade` needs no model.", capability="tracking"
+    )
+    weights: str = option(
+        "",
+        "Weights of the model: a file, a folder or a Hub id; for cotracker and alltracker the "
+        "folder of the cloned repository, or a checkpoint in or beside it; for hybrid two of these "
+        "with a semicolon between, POINTS;SAM2. Empty: what is found in the usual places. Their "
+        "content decides whether results are computed again, not this text.",
+        keyed=False,
     )
     track_fps: float = option(
         6.0,
@@ -51,6 +73,49 @@ class TracksOptions(BackendOptions):
         low=0.0,
         high=1.0,
     )
+    crop: str = option(
+        "auto",
+        "Track inside a part of the picture: the union of the boxes of candidates and targets. "
+        "Models scale what they get to a fixed size, so small things of a wide view gain by it. "
+        "auto: if the part is small enough and the tracker gains; on: always; off: never. "
+        "Coordinates are those of the whole picture anyway.",
+        choices=("auto", "on", "off"),
+        source="SPARC B.1.2: crop around the union of object and target boxes",
+    )
+    crop_margin: float = option(
+        0.25,
+        "Margin of that part on each side, as a share of the union's longer side: what is lifted "
+        "or carried in a curve should stay inside.",
+        unit="share",
+        low=0.0,
+        high=2.0,
+    )
+    crop_below: float = option(
+        0.4,
+        "With crop=auto: largest share of the picture that the part may have. Above, the gain in "
+        "resolution is less than 1.6 and the risk to lose something at an edge remains.",
+        unit="share",
+        low=0.05,
+        high=1.0,
+    )
+    switch_similarity: float = option(
+        0.45,
+        "A track whose colours are less like those at the keyframe, three looks in a row, gets "
+        "the warning identity_switch. 1: equal sets of colours; 0: none in common. Good tracks of "
+        "the sample and of a real dataset stay above 0.58, a change to another colour gives less "
+        "than 0.2.",
+        unit="0..1",
+        low=0.0,
+        high=1.0,
+    )
+    twin_similarity: float = option(
+        0.8,
+        "Two candidates of about one size whose colours are so alike count as twins: if they meet "
+        "and part, the tracks may have been exchanged, which gets the warning identity_switch.",
+        unit="0..1",
+        low=0.0,
+        high=1.0,
+    )
 
 
 class TracksStage(Stage[TracksOptions, TracksResult]):
@@ -58,7 +123,7 @@ class TracksStage(Stage[TracksOptions, TracksResult]):
 
     name: ClassVar[str] = "tracks"
     title: ClassVar[str] = "Tracks"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     scope: ClassVar[Scope] = Scope.SUBTASK
     inputs: ClassVar[tuple[str, ...]] = ("subtasks", "proposals", "masks")
     options_type: ClassVar[type] = TracksOptions
@@ -100,10 +165,34 @@ class TracksStage(Stage[TracksOptions, TracksResult]):
             interaction=interaction_frames(subtask, frames),
         )
 
-        def track(tracker: Tracker) -> PointTracks:
-            return tracker.track(request, context.progress)
+        height, width = masks.height, masks.width
+        boxes = [p.box for p in (*proposals.candidates, *proposals.targets)]
+        boxes += [b for b in map(box_of_mask, shapes) if b is not None]
+        part = crop_around(boxes, width, height, options.crop_margin)
 
-        tracked, backend, fallen = with_backend(self.capability, options, track)
+        def track(tracker: Tracker) -> tuple[PointTracks, Crop | None]:
+            crop = _chosen(part, options, tracker, width * height)
+            if crop is None:
+                return tracker.track(request, tracking), None
+            return uncropped(tracker.track(cropped(request, crop), tracking), crop), crop
+
+        def tracking(done: float, what: str) -> None:
+            context.progress(TRACKING_SHARE * done, what)
+
+        def looking(done: float, what: str) -> None:
+            context.progress(TRACKING_SHARE + (1.0 - TRACKING_SHARE) * done, what)
+
+        (tracked, crop), backend, fallen = with_backend(self.capability, options, track)
+        appearance, alike = appearance_of(request, tracked, frame_at, looking)
+        limits = IdentityLimits(options.switch_similarity, options.twin_similarity)
+        problems = (
+            *fallen,
+            *tracked.problems,
+            *switches(request, tracked.boxes, appearance, alike, limits),
+            *_problems(frames),
+        )
+        if crop is not None:
+            problems += _lost_at_edges(left_crop(tracked, request, crop, width, height))
         share = tracked.visible.mean(axis=0) if len(frames) else np.zeros(len(points))
         context.progress(1.0, "tracks done")
         return TracksResult(
@@ -115,8 +204,33 @@ class TracksStage(Stage[TracksOptions, TracksResult]):
             kept=share >= options.min_visible_share,
             boxes=tracked.boxes,
             backend=backend,
-            problems=(*fallen, *tracked.problems, *_problems(frames)),
+            problems=problems,
+            appearance=appearance,
+            crop=None if crop is None else crop.box,
         )
+
+
+def _chosen(part: Crop | None, options: TracksOptions, tracker: Tracker, area: int) -> Crop | None:
+    """The part to track in, None for the whole picture."""
+    if part is None or options.crop == "off":
+        return None
+    if options.crop == "on":
+        return part
+    gains = getattr(tracker, "gains_from_crop", True)
+    return part if gains and part.area < options.crop_below * area else None
+
+
+def _lost_at_edges(left: dict[int, int]) -> tuple[Problem, ...]:
+    return tuple(
+        Problem(
+            "left_crop",
+            f"Candidate {k} leaves the cropped part of the picture at frame {frame}, where "
+            "nothing can be tracked; raise the crop margin or set crop=off.",
+            frame=frame,
+            candidate=k,
+        )
+        for k, frame in left.items()
+    )
 
 
 def interaction_frames(subtask: Subtask, frames: I32) -> Bool:
@@ -133,60 +247,6 @@ def frames_at(start: int, end: int, fps: float, rate: float) -> I32:
         return np.zeros(0, np.int32)
     count = max(2, round((end - 1 - start) / fps * min(rate, fps)) + 1)
     return np.unique(np.round(np.linspace(start, end - 1, count)).astype(np.int32))
-
-
-def sample_points(image: U8, masks: Bool, fewest: int, most: int) -> tuple[F32, I32]:
-    """Corners inside each mask, filled up with a grid, so that plain objects have points too.
-
-    Args:
-        image: (H, W, 3) uint8 RGB.
-        masks: (K, H, W) bool.
-        fewest: Points the grid fills up to.
-        most: Largest number per candidate.
-
-    Returns:
-        (N, 2) float32 pixels and (N,) int32 candidate ids.
-    """
-    import cv2
-
-    gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
-    points: list[F32] = []
-    owners: list[I32] = []
-    for k, mask in enumerate(masks):
-        inner = cv2.erode(mask.astype(np.uint8), kernel)
-        if inner.sum() < 0.3 * mask.sum():
-            inner = mask.astype(np.uint8)
-        area = int(inner.sum())
-        if area == 0:
-            continue
-        gap = max(2.0, 0.6 * float(np.sqrt(area / most)))
-        corners = cv2.goodFeaturesToTrack(gray, most * 2 // 3, 0.02, gap, mask=inner, blockSize=5)
-        own = np.zeros((0, 2), np.float32)
-        if corners is not None:
-            own = np.asarray(corners[:, 0], np.float32)
-        wanted = min(most, max(fewest, len(own) + most // 3)) - len(own)
-        own = np.concatenate([own, _grid(np.asarray(inner > 0), wanted, own)])
-        points.append(own.astype(np.float32))
-        owners.append(np.full(len(own), k, np.int32))
-    if not points:
-        return np.zeros((0, 2), np.float32), np.zeros(0, np.int32)
-    return np.concatenate(points), np.concatenate(owners)
-
-
-def _grid(mask: Bool, wanted: int, taken: F32) -> F32:
-    """Up to `wanted` evenly spread pixels of a mask, away from `taken`."""
-    rows, columns = np.nonzero(mask)
-    if wanted <= 0 or len(rows) == 0:
-        return np.zeros((0, 2), np.float32)
-    step = max(1, int(np.sqrt(len(rows) / wanted)))
-    on = ((rows - rows.min()) % step == step // 2) & ((columns - columns.min()) % step == step // 2)
-    spots = np.stack([columns[on], rows[on]], axis=1).astype(np.float32)
-    if len(taken) and len(spots):
-        apart = np.linalg.norm(spots[:, None] - taken[None], axis=2).min(axis=1)
-        spots = spots[apart >= 0.5 * step] if (apart >= 0.5 * step).any() else spots
-    pick = np.linspace(0, len(spots) - 1, min(wanted, len(spots))).astype(np.int64)
-    return spots[np.unique(pick)] if len(spots) else spots
 
 
 def _problems(frames: I32) -> tuple[Problem, ...]:

@@ -27,7 +27,7 @@ def proposals(*boxes: Box, camera: str = "top", keyframe: int = 5) -> ProposalsR
 
 
 def terms(candidate: int, score: float) -> ScoreTerms:
-    fields = {name: 0.0 for name in ScoreTerms.__dataclass_fields__}
+    fields = dict.fromkeys(ScoreTerms.__dataclass_fields__, 0.0)
     return ScoreTerms(**fields | {"candidate": candidate, "score": score})  # type: ignore[arg-type]
 
 
@@ -146,9 +146,7 @@ def test_without_scores_there_are_no_ranks() -> None:
 
 
 def test_the_run_before_takes_the_ids_of_now() -> None:
-    before = RunView(
-        proposals(CUBE, CUP), masks(CUBE, CUP), tracks(CUBE, CUP), scores(0.9, 0.4)
-    )
+    before = RunView(proposals(CUBE, CUP), masks(CUBE, CUP), tracks(CUBE, CUP), scores(0.9, 0.4))
     after = RunView(proposals(PLATE, CUBE), scores=scores(0.8, 0.5))
     found = compare_runs(before, after)
     assert found.shared_ids == {0: 1, 1: 2}

@@ -228,7 +228,9 @@ def test_out_of_memory_is_a_sentence_and_may_fall_back(
     clip = Clip()
     clip.metres = lambda _: np.full((HEIGHT, WIDTH), 2.0, np.float32)
     clip.intrinsics = np.array([[70.0, 0, 40], [0, 70, 30], [0, 0, 1]])
-    result = lifted(clip, backend="moge", weights=weights["wall"], allow_fallback=True)
+    result = lifted(
+        clip, backend="moge", weights=weights["wall"], allow_fallback=True, prefer_recorded=False
+    )
     assert result.backend == "recorded_depth"
     assert "backend_fallback" in [p.code for p in result.problems]
     assert not result.scale_drifts

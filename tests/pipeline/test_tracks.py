@@ -6,7 +6,8 @@ import pytest
 from pipeline.model.candidate import MasksResult
 from pipeline.model.problem import Cancelled
 from pipeline.model.score import box_iou
-from pipeline.stages.tracks import TracksOptions, TracksStage, frames_at, sample_points
+from pipeline.stages.track_points import sample_points
+from pipeline.stages.tracks import TracksOptions, TracksStage, frames_at
 from tests.pipeline.rendered_scene import Scene, run, upto
 
 STAGE = TracksStage()

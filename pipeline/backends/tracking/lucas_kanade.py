@@ -9,25 +9,26 @@ hold on to, an arm that passes drags resting points along, and lost points stay 
    stayed where it was and something passed in front; if neither holds it is hidden and waits;
 4. moves all points of the candidate by the fit where their own flow disagrees, so that points
    without texture follow the object;
-5. looks for a candidate that has been hidden for a while with its picture from the keyframe.
+5. looks for a candidate that has been hidden for a while with its picture from the keyframe;
+6. at the frames to report, takes out what errors have added up since the keyframe (`anchor`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from pipeline.backends.backend import FrameAt, Progress
+from pipeline.backends.backend import Progress
+from pipeline.backends.tracking.anchor import corrected, cut_anchors
+from pipeline.backends.tracking.clip import BackwardFrames, box_corners, moved_box
 from pipeline.backends.tracking.protocol import PointTracks, TrackingRequest, no_boxes
 from pipeline.backends.tracking.similarity import (
     FIT_ERROR,
     MIN_SUPPORT,
     chained,
     fit_similarity,
-    scale_of,
     transformed,
 )
 from pipeline.backends.tracking.templates import Template, cut_templates, find_again, search_picture
@@ -105,6 +106,7 @@ class LucasKanadeTracker:
 
     name = "lucas_kanade"
     licence = "Apache-2.0 (OpenCV)"
+    gains_from_crop = False  # It works at the resolution of the picture.
 
     def available(self) -> str | None:
         """Always available."""
@@ -138,41 +140,26 @@ class LucasKanadeTracker:
                 tracks.boxes[i] = walk.boxes(state)
 
         record(request.keyframe, walk.first())
+
+        def reading(_: float, what: str) -> None:
+            progress(done / total, what)
+
         later = [int(s) for s in steps if s > request.keyframe]
         earlier = [int(s) for s in steps if s < request.keyframe]
         for order, fetch in (
             (later, request.frame_at),
-            (earlier[::-1], _Backward(request.frame_at, earlier, progress)),
+            (earlier[::-1], BackwardFrames(request.frame_at, earlier, reading)),
         ):
             state, before = walk.first(), start
             for frame in order:
                 progress(done / total, f"tracking frame {frame}")
                 now = _view(fetch(frame))
                 state = walk.step(state, before, now)
+                if frame in row:
+                    walk.anchor(state, now)
                 record(frame, state)
                 before, done = now, done + 1
         return tracks
-
-
-class _Backward:
-    """Gives frames in falling order but reads them forward in blocks: seeking back is slow."""
-
-    BLOCK = 24
-
-    def __init__(self, frame_at: FrameAt, frames: Iterable[int], progress: Progress) -> None:
-        self._frame_at = frame_at
-        self._frames = sorted(frames)
-        self._progress = progress
-        self._block: dict[int, U8] = {}
-
-    def __call__(self, frame: int) -> U8:
-        if frame not in self._block:
-            at = self._frames.index(frame)
-            self._block = {}
-            for f in self._frames[max(0, at - self.BLOCK + 1) : at + 1]:
-                self._progress(0.5, "reading frames")
-                self._block[f] = self._frame_at(f)
-        return self._block[frame]
 
 
 class _Walk:
@@ -187,15 +174,15 @@ class _Walk:
         ]
         self.color = _sample(start, self.origin)
         self.templates: list[Template | None] = cut_templates(start.rgb, request.masks)
-        self.corners = [_box_corners(m) for m in request.masks]
+        self.corners = [box_corners(m) for m in request.masks]
+        self.anchors = cut_anchors(start.gray, request.masks)
 
     def first(self) -> _State:
-        identity = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
         return _State(
             self.origin.copy(),
             np.ones(len(self.origin), np.bool_),
             [0] * len(self.groups),
-            [identity.copy() for _ in self.groups],
+            [np.eye(2, 3) for _ in self.groups],
         )
 
     def boxes(self, state: _State) -> F32:
@@ -204,11 +191,27 @@ class _Walk:
         for k, corners in enumerate(self.corners):
             if corners is None or state.hidden[k]:
                 continue
-            moved = corners @ state.transform[k][:, :2].T + state.transform[k][:, 2]
-            centre, scale = moved.mean(axis=0), scale_of(state.transform[k])
-            half = (corners.max(axis=0) - corners.min(axis=0)) / 2 * scale
-            boxes[k] = (*(centre - half), *(centre + half))
+            boxes[k] = moved_box(corners, state.transform[k])
         return boxes
+
+    def anchor(self, state: _State, now: _View) -> None:
+        """Take out of a state what errors have added up since the keyframe."""
+        for k, group in enumerate(self.groups):
+            anchor = self.anchors[k]
+            if anchor is None or state.hidden[k] or not state.seen[group].any():
+                continue
+            found = corrected(
+                anchor,
+                now.gray,
+                state.transform[k],
+                self.origin[group],
+                state.points[group],
+                state.seen[group],
+            )
+            if found is not None:
+                state.points[group] = found.points
+                state.transform[k] = found.transform
+        state.seen &= _inside(state.points, now.size)
 
     def step(self, state: _State, before: _View, now: _View) -> _State:
         """Move everything from one frame to the next."""
@@ -280,10 +283,16 @@ class _Walk:
         transforms: list[F64],
         stay_fits: Bool,
     ) -> None:
-        """A hidden candidate: it shows up again where it was, or it is searched."""
-        if float(stay_fits[group].mean()) >= BACK_SHARE:
+        """A hidden candidate: it shows up where it was last or at first, or it is searched."""
+        stayed = float(stay_fits[group].mean())
+        first_fits = _fits(_sample(now, self.origin[group]), self.color[group])
+        first = float(first_fits.mean())
+        if max(stayed, first) >= BACK_SHARE:
             hidden[k] = 0
             seen[group] = stay_fits[group]
+            if first > stayed:  # What hid it had dragged its points along.
+                seen[group], points[group] = first_fits, self.origin[group]
+                transforms[k] = np.eye(2, 3)
             return
         hidden[k] += 1
         template = self.templates[k]
@@ -322,11 +331,3 @@ def _inside(points: F32, size: tuple[int, int]) -> Bool:
     width, height = size
     x, y = points[:, 0], points[:, 1]
     return np.asarray((x >= 0) & (y >= 0) & (x < width) & (y < height), dtype=np.bool_)
-
-
-def _box_corners(mask: Bool) -> F64 | None:
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if len(rows) == 0:
-        return None
-    x0, x1, y0, y1 = columns[0], columns[-1] + 1, rows[0], rows[-1] + 1
-    return np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]], np.float64)

@@ -55,7 +55,12 @@ class PointTracks:
 
 
 class Tracker(Backend, Protocol):
-    """Follows points of candidates through a clip."""
+    """Follows points of candidates through a clip.
+
+    A tracker with a memory walks through `frames`, one that compares neighbours through `steps`.
+    It may have an attribute `gains_from_crop = False` if it works at the picture's own resolution:
+    automatic cropping leaves it alone then. It never knows whether its pictures are cropped.
+    """
 
     def track(self, request: TrackingRequest, progress: Progress) -> PointTracks:
         """Follow the points from the keyframe to both ends of the clip."""

@@ -10,10 +10,20 @@ FIT_ERROR = 3.0
 """Pixels a point may differ from its candidate's transform."""
 MIN_SUPPORT = 4
 MAX_SCALE_STEP = 1.12
+"""Largest change of scale between two neighbouring frames."""
 
 
-def fit_similarity(old: F32, new: F32) -> F64 | None:
-    """Robust similarity transform (2, 3) between points (N, 2), or None."""
+def fit_similarity(old: F32, new: F32, most: float = MAX_SCALE_STEP) -> F64 | None:
+    """Fit a robust similarity transform between point sets.
+
+    Args:
+        old: (N, 2) float32 pixels.
+        new: (N, 2) float32 pixels.
+        most: Largest change of scale, either way.
+
+    Returns:
+        (2, 3) float64, or None if too few points agree.
+    """
     import cv2
 
     if len(old) < MIN_SUPPORT:
@@ -28,7 +38,7 @@ def fit_similarity(old: F32, new: F32) -> F64 | None:
             return None
         fit = np.array([[1.0, 0.0, shift[0]], [0.0, 1.0, shift[1]]])
     transform = np.asarray(fit, dtype=np.float64)
-    if not 1 / MAX_SCALE_STEP < scale_of(transform) < MAX_SCALE_STEP:
+    if not 1 / most < scale_of(transform) < most:
         return None
     return transform
 

@@ -14,6 +14,9 @@ LARGEST_SIDE = 140
 """Longest side of a template in half-resolution pixels; larger ones are not searched."""
 ALIKE = 0.36
 """Largest mean squared difference that counts as found, over (30 of 255 per channel) squared."""
+DISTINCT = 0.75
+"""The best place must differ by at most this share of what the next best differs: a piece of table
+looks like the table everywhere, and of two twins nobody knows which one it is."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,8 @@ def find_again(
         reach: How far it may be, full-resolution pixels.
 
     Returns:
-        Shift (dx, dy) in full-resolution pixels from the keyframe, or None if nothing is alike.
+        Shift (dx, dy) in full-resolution pixels from the keyframe, or None if nothing is alike or
+        more than one place is.
     """
     import cv2
 
@@ -89,8 +93,14 @@ def find_again(
     mask = np.repeat(template.mask[..., None], 3, axis=2)
     scores = cv2.matchTemplate(small[y0:y1, x0:x1], template.image, cv2.TM_SQDIFF, mask=mask)
     spread = float(mask.sum()) * 30.0**2  # 30 of 255 apart everywhere would score 1
-    best, _, place, _ = cv2.minMaxLoc(np.asarray(scores, np.float32) / np.float32(spread))
+    scores = np.asarray(scores, np.float32) / np.float32(spread)
+    best, _, place, _ = cv2.minMaxLoc(scores)
     if best > ALIKE:
+        return None
+    others = scores.copy()
+    u, v = place
+    others[max(0, v - h // 2) : v + h // 2 + 1, max(0, u - w // 2) : u + w // 2 + 1] = np.inf
+    if best > DISTINCT * float(others.min()):
         return None
     found = np.array([x0 + place[0] + w / 2, y0 + place[1] + h / 2]) / SMALL
     return float(found[0] - template.centre[0]), float(found[1] - template.centre[1])
