@@ -71,7 +71,7 @@ class Comparison(QObject):
         before = after = None
         if session.before is not None and session.comparing:
             before = run_view(session.before.results, session.subtask)
-            after = run_view(session.results, session.subtask)
+            after = run_view(session.results, session.subtask, session.fits)
         if before is None or after is None:
             panels.frame.set_before(None, "")
             panels.candidates.set_comparison(None)

@@ -152,7 +152,8 @@ class Views(QObject):
     def _show_results(self, stage: str) -> None:
         panels, session = self._panels, self._control.document.session
         phases, subtasks = session.result("phases"), session.result("subtasks")
-        proposals, scores = session.result("proposals"), session.result("scores")
+        proposals = session.result("proposals")
+        scores = session.result("scores") if session.fits("scores") else None
         if stage in ("", "phases"):
             panels.timeline.set_phases(phases)
         if stage in ("", "subtasks"):
@@ -207,7 +208,7 @@ class Views(QObject):
                 boxes.append(TruthBox(truth.keyframe, as_box(truth.start_box), truth.object_name))
             if truth.target_box is not None:
                 boxes.append(TruthBox(truth.last_frame, as_box(truth.target_box), "target"))
-        masks = session.result("masks") if self._belongs("masks") else None
+        masks = session.result("masks") if session.fits("masks") else None
         if masks is not None:
             # What was painted is seen at once, not only when the stage has run again.
             edits = edits_of(session.edits, "masks", session.subtask)
@@ -216,26 +217,15 @@ class Views(QObject):
             OverlayData(
                 proposals=proposals,
                 masks=masks,
-                tracks=session.result("tracks") if self._belongs("tracks") else None,
-                robot=session.result("robot"),
-                scores=session.result("scores") if self._belongs("scores") else None,
-                target=session.result("target"),
+                tracks=session.result("tracks") if session.fits("tracks") else None,
+                robot=session.result("robot") if session.fits("robot") else None,
+                scores=session.result("scores") if session.fits("scores") else None,
+                target=session.result("target") if session.fits("target") else None,
                 truth=tuple(boxes),
             )
         )
         viewer.set_selected(session.candidate)
         panels.frame.set_drawing_allowed("")
-
-    def _belongs(self, stage: str) -> bool:
-        """True if a result has as many candidates as the shown proposals (a re-run may differ)."""
-        session = self._control.document.session
-        count = len(session.result("proposals").candidates)
-        result = session.result(stage)
-        if result is None:
-            return False
-        have = {"masks": "packed", "scores": "terms"}.get(stage)
-        size = len(getattr(result, have)) if have else result.boxes.shape[1]
-        return bool(size == count)
 
     def _all_problems(self) -> tuple[Problem, ...]:
         """Findings about the open episode: of opening it, its stages and the examination."""

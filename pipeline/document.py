@@ -91,6 +91,7 @@ class Session:
         before: The run to compare with, or None: the one before the last that changed something,
             or the one a person pinned.
         comparing: True while both runs are shown.
+        origins: (stage, subtask) -> keys of the results it was made of, by stage.
     """
 
     dataset: DatasetInfo | None = None
@@ -107,6 +108,9 @@ class Session:
     playing: bool = False
     before: KeptRun | None = None
     comparing: bool = False
+    origins: Mapping[NodeId, Mapping[str, str]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
 
     def outcome(self, stage: str) -> StageOutcome | None:
         """Newest outcome of a stage for the selected subtask (or the episode)."""
@@ -116,6 +120,21 @@ class Session:
         """Result of `outcome`, or None."""
         outcome = self.outcome(stage)
         return None if outcome is None else outcome.result
+
+    def fits(self, stage: str) -> bool:
+        """True if the shown result of a stage was made of the shown results of those before it.
+
+        After a run was cancelled half-way, or while it goes on, later results belong to earlier
+        ones that are not on show any more: candidate 3 is another one there.
+        """
+        outcome = self.outcome(stage)
+        if outcome is None:
+            return False
+        for name, key in self.origins.get((stage, outcome.subtask), {}).items():
+            source = self.outcome(name)
+            if source is None or source.key != key or not self.fits(name):
+                return False
+        return True
 
     @property
     def subtask_count(self) -> int:
@@ -266,7 +285,11 @@ class Document:
         results = MappingProxyType({**self.session.results, node: outcome})
         failures = {k: v for k, v in self.session.failures.items() if k != node}
         session = replace(
-            self.session, results=results, failures=MappingProxyType(failures), running=None
+            self.session,
+            results=results,
+            failures=MappingProxyType(failures),
+            running=None,
+            origins=MappingProxyType({**self.session.origins, node: self._sources(node)}),
         )
         parts = Part.RESULTS | Part.STAGES
         old = self.session.results.get(node)
@@ -297,6 +320,17 @@ class Document:
         options, edits = self._made_with or (session.options, session.edits)
         kept = KeptRun(session.results, options, edits, pinned=True)
         return self._set(replace(session, before=kept), Part.COMPARISON, initiator)
+
+    def _sources(self, node: NodeId) -> Mapping[str, str]:
+        """Keys of the results that a new result was made of: they came before it."""
+        stage, subtask = node
+        found = {}
+        for name in self.graph.stage(stage).inputs:
+            episode = self.graph.stage(name).scope is Scope.EPISODE
+            source = self.session.results.get((name, EPISODE_SCOPE if episode else subtask))
+            if source is not None:
+                found[name] = source.key
+        return MappingProxyType(found)
 
     def put_failure(self, node: NodeId, failure: StageFailure) -> Changes:
         """Note that a stage failed."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,15 +38,23 @@ class KeptRun:
         return None
 
 
-def run_view(results: Mapping[NodeId, StageOutcome], subtask: int) -> RunView | None:
+def run_view(
+    results: Mapping[NodeId, StageOutcome],
+    subtask: int,
+    fits: Callable[[str], bool] = lambda _: True,
+) -> RunView | None:
     """What of a subtask is compared; None without proposals.
 
-    Results that belong to other boxes (the run was cancelled half-way) are left out.
+    Args:
+        results: Of an episode.
+        subtask: Which one.
+        fits: False for a stage whose result belongs to other boxes (the run was cancelled
+            half-way): it is left out.
     """
 
     def of(stage: str) -> Any:
         outcome = results.get((stage, subtask))
-        return None if outcome is None else outcome.result
+        return outcome.result if outcome is not None and fits(stage) else None
 
     proposals = of("proposals")
     if not isinstance(proposals, ProposalsResult):

@@ -250,14 +250,27 @@ def renumbered(view: RunView, ids: Mapping[int, int]) -> RunView:
         packed = np.zeros((size, masks.packed.shape[1]), np.uint8)
         colors = np.full((size, 3), np.nan, np.float32)
         packed[new], colors[new] = masks.packed[old], masks.colors[old]
-        masks = replace(masks, packed=packed, colors=colors)
+        rated, quality = masks.quality, None
+        if rated is not None:
+            quality = np.full(size, np.nan, np.float32)
+            quality[new] = rated[old]
+        masks = replace(masks, packed=packed, colors=colors, quality=quality)
     if tracks is not None:
         boxes = np.full((len(tracks.frames), size, 4), np.nan, np.float32)
         boxes[:, new] = tracks.boxes[:, old]
+        appearance = tracks.appearance
+        if appearance.size:
+            appearance = np.full((len(tracks.frames), size), np.nan, np.float32)
+            appearance[:, new] = tracks.appearance[:, old]
         table = np.full(max(int(old.max(initial=-1)) + 1, 1), -1, np.int32)
         table[old] = new
         candidate = table[tracks.candidate] if len(old) else tracks.candidate
-        tracks = replace(tracks, boxes=boxes, candidate=candidate.astype(np.int32))
+        tracks = replace(
+            tracks,
+            boxes=boxes,
+            candidate=candidate.astype(np.int32),
+            appearance=appearance,
+        )
     if scores is not None:
         terms = tuple(replace(t, candidate=ids[t.candidate]) for t in scores.terms)
         scores = replace(scores, terms=terms, winner=ids.get(scores.winner, -1))

@@ -146,7 +146,13 @@ def test_without_scores_there_are_no_ranks() -> None:
 
 
 def test_the_run_before_takes_the_ids_of_now() -> None:
-    before = RunView(proposals(CUBE, CUP), masks(CUBE, CUP), tracks(CUBE, CUP), scores(0.9, 0.4))
+    alike = np.array([[1, 0.5], [0.9, 0.4]], np.float32)
+    before = RunView(
+        proposals(CUBE, CUP),
+        replace(masks(CUBE, CUP), quality=np.array([0.7, 0.6], np.float32)),
+        replace(tracks(CUBE, CUP), appearance=alike),
+        scores(0.9, 0.4),
+    )
     after = RunView(proposals(PLATE, CUBE), scores=scores(0.8, 0.5))
     found = compare_runs(before, after)
     assert found.shared_ids == {0: 1, 1: 2}
@@ -158,7 +164,10 @@ def test_the_run_before_takes_the_ids_of_now() -> None:
     assert shown.masks.masks[2, 50, 120]
     assert not shown.masks.masks[0].any()
     assert shown.masks.colors[1].tolist() == [0, 1, 2]
+    assert shown.masks.quality is not None
+    assert shown.masks.quality[1:].tolist() == pytest.approx([0.7, 0.6])
     assert shown.tracks is not None
+    assert np.array_equal(shown.tracks.appearance[:, 1:], alike)
     assert shown.tracks.candidate.tolist() == [1, 2]
     assert np.isnan(shown.tracks.boxes[:, 0]).all()
     assert shown.tracks.boxes[0, 2].tolist() == list(CUP)
