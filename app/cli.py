@@ -95,6 +95,13 @@ def build_parser() -> argparse.ArgumentParser:
     one.add_argument(
         "--with-3d", action="store_true", help="use the display, so that the 3D viewer is in it"
     )
+    one.add_argument(
+        "--compare",
+        action="append",
+        default=[],
+        metavar="STAGE.OPTION=VALUE",
+        help="run again with this option and show both runs side by side, may be repeated",
+    )
 
     models_command.add_parser(commands)
     commands.add_parser("paths", help="print where settings, caches and results live")
@@ -182,6 +189,7 @@ def _dispatch(options: argparse.Namespace, parser: argparse.ArgumentParser) -> i
                 (width, height),
                 options.theme,
                 with_3d=options.with_3d,
+                compare=tuple(options.compare),
             )
         case "models":
             return models_command.models(options)

@@ -6,9 +6,11 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from app.annotate_command import parse_settings
 from app.terminal import fail, note, progress, say
+from pipeline.annotate import standard_graph
 from pipeline.sources.hub.dataset import open_anything
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ def screenshot(
     theme: str,
     *,
     with_3d: bool = False,
+    compare: tuple[str, ...] = (),
 ) -> int:
     """Run the pipeline on an episode, draw the window and save it.
 
@@ -46,6 +49,7 @@ def screenshot(
         theme: `dark` or `light`.
         with_3d: Show the window on the display, so that the 3D viewer is in the picture; without,
             nothing is shown and the 3D panel says that it needs a display.
+        compare: Options `STAGE.OPTION=VALUE` of a second run; both runs are shown side by side.
 
     Returns:
         0, or 1 after one sentence.
@@ -53,9 +57,11 @@ def screenshot(
     Raises:
         DataError: The dataset or the episode cannot be opened.
         OSError: The file cannot be written.
+        ValueError: An option of `compare` does not exist.
     """
     # Before Qt starts: what cannot be opened is said at once.
     open_anything(dataset, progress).open(episode)
+    changed = parse_settings(list(compare), standard_graph()) if compare else {}
     out.parent.mkdir(parents=True, exist_ok=True)
     from app.window_run import has_display, make_application, make_window
 
@@ -91,6 +97,8 @@ def screenshot(
                 return fail(failures[0] if failures else "the episode could not be opened")
             if not in_time:
                 failures.append("not all stages are done; the picture shows what is there")
+            if changed and in_time and not failures and not _run_again(window, changed):
+                failures.append("the second run is not done; the picture shows what is there")
             for text in failures:
                 note(text)
             control.seek(frame, "screenshot")
@@ -110,6 +118,18 @@ def screenshot(
         return fail(f"{out}: cannot be written")
     say(str(out))
     return 0
+
+
+def _run_again(window: MainWindow, options: dict[str, Any]) -> bool:
+    """Run with other options and compare; whether it was done in time."""
+    control = window.control
+    for stage, values in options.items():
+        if values != control.document.session.options[stage]:
+            control.set_options(stage, values)
+    control.run()
+    done = _wait(lambda: not control.jobs.busy, _RUN_MS)
+    window.table.actions["compare"].trigger()
+    return done
 
 
 def _picture_with_3d(window: MainWindow) -> QPixmap:

@@ -260,18 +260,22 @@ class Views(QObject):
             else:
                 fresh = document.is_fresh(stage.name)
                 state = StageState.FRESH if fresh else StageState.STALE
-            backend = getattr(outcome.result, "backend", "") if outcome else ""
+            result = outcome.result if outcome else None
+            usage = getattr(result, "usage", None)
             rows.append(
                 StageRow(
                     name=stage.name,
                     title=stage.title,
                     state=state,
                     seconds=outcome.seconds if outcome else None,
-                    backend=backend,
+                    backend=getattr(result, "backend", ""),
                     problems=problems_of(outcome) if outcome else (),
                     error=failure.message if failure else "",
                     details=failure.details if failure else "",
                     code=failure.code if failure else "",
+                    placement=getattr(result, "placement", ""),
+                    model=getattr(result, "model", ""),
+                    usage=usage.text if usage else "",
                 )
             )
         return tuple(rows)

@@ -24,9 +24,11 @@ def v2(tmp_path: Path) -> Path:
 def shoot(qtbot: QtBot, v2: Path, tmp_path: Path):
     """Takes a picture; returns exit code and file."""
 
-    def run(name: str, *, episode=0, frame=5, size="1280x800", theme="dark") -> tuple[int, Path]:
+    def run(
+        name: str, *more: str, episode=0, frame=5, size="1280x800", theme="dark"
+    ) -> tuple[int, Path]:
         file = tmp_path / "pictures" / name
-        at = ["--episode", str(episode), "--frame", str(frame), "--size", size]
+        at = ["--episode", str(episode), "--frame", str(frame), "--size", size, *more]
         return main(["screenshot", str(v2), *at, "--out", str(file), "--theme", theme]), file
 
     return run
@@ -67,6 +69,20 @@ def test_a_frame_beyond_the_end_is_the_last(shoot) -> None:
     # The line that says how long computing took may differ, the frame and its cursors do not.
     assert differ(19, 99999) < differ(19, 0) / 5
     assert differ(0, -7) < differ(19, 0) / 5
+
+
+def test_two_runs_side_by_side(shoot, capsys) -> None:
+    code, one = shoot("one.png")
+    assert code == 0
+    code, both = shoot("both.png", "--compare", "proposals.max_candidates=1")
+    assert code == 0
+    # The second picture of the frame, and the columns of the comparison.
+    assert (pixels(one) != pixels(both)).any(axis=2).mean() > 0.02
+    capsys.readouterr()
+    code, nothing = shoot("none.png", "--compare", "proposals.size=1")
+    assert code == 1
+    assert not nothing.exists()
+    assert "stage proposals has no option size" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

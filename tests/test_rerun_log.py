@@ -78,6 +78,17 @@ def test_everything_has_its_entity(recording: Recording) -> None:
     assert recording.blueprints == 1
 
 
+def test_where_the_scale_drifts_nothing_is_drawn_across_frames(
+    inputs: RerunInputs, tmp_path: Path
+) -> None:
+    assert inputs.lifting is not None
+    lifting = dataclasses.replace(inputs.lifting, scale_drifts=True)
+    drifting = Recording(dataclasses.replace(inputs, lifting=lifting), tmp_path)
+    assert "/world/candidates/1/points" in drifting.entities
+    assert "/world/candidates/1/track" not in drifting.entities
+    assert f"{CAMERA}/candidates/1/track" in drifting.entities
+
+
 def test_time_is_the_frame_and_stays_within_the_episode(
     recording: Recording, inputs: RerunInputs
 ) -> None:
@@ -273,3 +284,61 @@ def test_pictures_follow_the_tracked_frames_in_the_clip(inputs: RerunInputs) -> 
     tracked = np.array([42, 47, 52], np.int32)
     assert picture_frames(inputs.demonstration, (40, 60), tracked) == (0, 30, 42, 47, 52, 60, 90)
     assert picture_frames(inputs.demonstration, (40, 60))[2:6] == (40, 45, 50, 55)
+
+
+def estimated(inputs: RerunInputs) -> RerunInputs:
+    """The same with depth of 80x60 pixels that a model estimated."""
+    lifting = inputs.lifting
+    assert lifting is not None
+    rows = np.arange(len(lifting.frames), dtype=np.float16)[:, None, None]
+    depth = np.ones((len(lifting.frames), 60, 80), np.float16) + rows / 8
+    return dataclasses.replace(inputs, lifting=dataclasses.replace(lifting, depth=depth))
+
+
+def test_estimated_depth_is_a_cloud_of_its_own_camera(tmp_path: Path) -> None:
+    inputs = estimated(scene(pose=True))
+    assert inputs.lifting is not None
+    assert inputs.intrinsics is not None
+    recording = Recording(inputs, tmp_path)
+    entity = "/world/depth_camera/depth"
+    frames = inputs.lifting.frames.tolist()
+    rows = {f: r for f, r in recording.rows[entity].items() if r["DepthImage:buffer"]}
+    assert sorted(rows) == frames
+    (buffer,) = rows[frames[5]]["DepthImage:buffer"]
+    metres = np.frombuffer(np.asarray(buffer, np.uint8).tobytes(), np.float16).reshape(60, 80)
+    np.testing.assert_array_equal(metres, inputs.lifting.estimated_depth(5))
+    (layout,) = rows[frames[5]]["DepthImage:format"]
+    assert (layout["width"], layout["height"]) == (80, 60)
+    assert recording.fixed[entity]["DepthImage:meter"] == [1.0]
+    camera = recording.fixed["/world/depth_camera"]
+    (backdrop,) = recording.fixed[CAMERA]["Pinhole:image_plane_distance"]
+    assert backdrop > inputs.lifting.depth[-2].max()  # the picture hides none of it
+    np.testing.assert_allclose(camera["Pinhole:resolution"], [[80, 60]])
+    matrix = np.asarray(camera["Pinhole:image_from_camera"]).reshape(3, 3).T
+    # A point falls on the same place of both pictures: pixel centres, scaled.
+    point = np.array([0.2, -0.1, 1.5])
+    large, small = (k @ point / point[2] for k in (inputs.intrinsics, matrix))
+    np.testing.assert_allclose((large + 0.5)[:2] / 4.0, (small + 0.5)[:2], rtol=1e-6)
+    np.testing.assert_allclose(
+        camera["Transform3D:translation"], recording.fixed[CAMERA]["Transform3D:translation"]
+    )
+
+
+def test_depth_is_seen_in_3d_only(inputs: RerunInputs, tmp_path: Path) -> None:
+    """The blueprint's view of the picture contains what lies below the camera, the 3D view this."""
+    import rerun.blueprint as rrb
+
+    from viewers.rerun_blueprint import blueprint
+
+    recording = Recording(estimated(inputs), tmp_path)
+    below = [e for e in recording.entities if "depth_camera" in e]
+    assert sorted(below) == ["/world/depth_camera", "/world/depth_camera/depth"]
+    tabs = blueprint(estimated(inputs)).root_container.contents[0]
+    world, flat = tabs.contents
+    assert isinstance(flat, rrb.Spatial2DView)
+    assert flat.contents == f"+ {CAMERA}/**"
+    assert "+ /world/**" in world.contents
+
+
+def test_recorded_depth_is_not_logged(recording: Recording) -> None:
+    assert not any("depth_camera" in entity for entity in recording.entities)

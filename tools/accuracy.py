@@ -1,9 +1,11 @@
 """Measures the pipeline against a dataset's ground truth: what is right, and how one would know.
 
-    python tools/accuracy.py DATASET [--cache DIR] [--json FILE] [--episodes 0 3 ...]
+    python tools/accuracy.py DATASET... [--truth FILE] [--set STAGE.OPTION=VALUE] [--cache DIR]
+                             [--episodes 0 3 ...] [--json FILE] [--compare FILE]
 
-Options are the defaults. A subtask that the pipeline did not find counts as wrong and without a
-score. ``tools/sample/held_out.py`` renders datasets that no threshold was tuned on.
+Options are the defaults but for ``--set``. A subtask that the pipeline did not find counts as wrong
+and without a score. ``tools/sample/held_out.py`` renders datasets that no threshold was tuned on.
+Before and after a change: ``--json before.json`` there, ``--compare before.json`` here.
 """
 
 from __future__ import annotations
@@ -18,7 +20,13 @@ from typing import Any
 from pipeline.annotate import EpisodeAnnotations, annotate_episode, standard_graph
 from pipeline.engine.cache import ResultCache
 from pipeline.evaluation.baselines import Choice, climb, detector_only, motion_only
-from pipeline.evaluation.ground_truth import TrueSubtask, matching_truth, read_ground_truth
+from pipeline.evaluation.dataset_figures import DatasetFigures, as_plain, comparison, read_earlier
+from pipeline.evaluation.ground_truth import (
+    TrueSubtask,
+    matching_truth,
+    read_ground_truth,
+    read_lines,
+)
 from pipeline.evaluation.matching import MatchSummary, is_match, summarise_matches
 from pipeline.evaluation.selective import SelectiveSummary, summarise_selective
 from pipeline.model.annotation import Annotation
@@ -170,14 +178,20 @@ def _row(done: EpisodeAnnotations, annotation: Annotation, true: TrueSubtask) ->
 
 
 def measured_rows(
-    dataset: Path, cache: ResultCache | None = None, episodes: Sequence[int] = ()
+    dataset: Path,
+    cache: ResultCache | None = None,
+    episodes: Sequence[int] = (),
+    truth_file: Path | None = None,
+    options: dict[str, Any] | None = None,
 ) -> list[Row]:
     """Runs the pipeline and lays its results beside the ground truth.
 
     Args:
-        dataset: A dataset with ``ground_truth/annotations.jsonl``.
+        dataset: A dataset, with ``ground_truth/annotations.jsonl`` unless `truth_file` is given.
         cache: Where results are kept.
         episodes: Only these; all that have ground truth if empty.
+        truth_file: Ground truth that lies elsewhere.
+        options: Stage name -> options instance; defaults where missing.
 
     Returns:
         A row per true subtask with a start box.
@@ -186,12 +200,13 @@ def measured_rows(
         DataError, StageFailed: The dataset cannot be opened, or a stage failed.
     """
     source, graph = open_dataset(dataset), standard_graph()
-    truth = tuple(t for t in read_ground_truth(dataset) if t.start_box is not None)
+    lines = read_lines(truth_file) if truth_file else read_ground_truth(dataset)
+    truth = tuple(t for t in lines if t.start_box is not None)
     rows: list[Row] = []
     for index in sorted({t.episode_index for t in truth}):
         if episodes and index not in episodes:
             continue
-        done = annotate_episode(source, index, graph=graph, cache=cache)
+        done = annotate_episode(source, index, graph=graph, options=options, cache=cache)
         if done.failure is not None:
             raise done.failure
         taken: dict[int, Row] = {}
@@ -275,24 +290,68 @@ def as_json(rows: Sequence[Row], figures: Figures) -> dict[str, Any]:
     return {"figures": asdict(figures), "rows": plain}
 
 
-def main() -> int:
-    """Entry point of the command line; 1 if there is no ground truth."""
+def summary_of(rows: Sequence[Row], figures: Figures) -> DatasetFigures:
+    """What is compared between runs."""
+    full = figures.of(FULL)
+    alone = [m for m in figures.methods if m.method == DETECTOR]
+    return DatasetFigures(
+        subtasks=figures.subtasks,
+        recall=figures.recall,
+        best_iou=_mean([r.best_iou for r in rows]),
+        accuracy=full.accuracy,
+        mean_iou=full.matches.mean_iou,
+        share_iou_50=full.matches.share_iou_50,
+        detector_accuracy=alone[0].accuracy if alone else 0.0,
+    )
+
+
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("dataset", type=Path)
+    parser.add_argument("datasets", type=Path, nargs="+", metavar="DATASET")
     parser.add_argument("--cache", type=Path, help="keep stage results here")
     parser.add_argument("--json", type=Path, help="write rows and figures here")
+    parser.add_argument("--compare", type=Path, help="what --json wrote earlier, shown beside")
     parser.add_argument("--episodes", type=int, nargs="*", default=[], help="only these")
-    options = parser.parse_args()
-    cache = ResultCache(options.cache) if options.cache else None
-    rows = measured_rows(options.dataset, cache, options.episodes)
-    if not rows:
-        print(f"{options.dataset}: no ground truth for these episodes")
+    parser.add_argument(
+        "--truth",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE.jsonl",
+        help="ground truth of the dataset whose folder has the file's name; repeatable",
+    )
+    parser.add_argument("--set", action="append", default=[], metavar="STAGE.OPTION=VALUE")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Entry point of the command line; 1 without ground truth or with wrong arguments."""
+    from app.annotate_command import parse_settings
+
+    arguments = _arguments()
+    cache = ResultCache(arguments.cache) if arguments.cache else None
+    try:
+        settings = parse_settings(arguments.set, standard_graph())
+        earlier = read_earlier(arguments.compare) if arguments.compare else None
+    except (OSError, ValueError) as error:
+        print(error)
         return 1
-    figures = figures_of(rows)
-    print(report(rows, figures))
-    if options.json:
-        text = json.dumps(as_json(rows, figures), indent=1)
-        options.json.write_text(text + "\n", encoding="utf-8")
+    truths = {path.stem: path for path in arguments.truth}
+    summary: dict[str, DatasetFigures] = {}
+    details: dict[str, Any] = {}
+    for dataset in arguments.datasets:
+        name = dataset.resolve().name
+        rows = measured_rows(dataset, cache, arguments.episodes, truths.get(name), settings)
+        if not rows:
+            print(f"{dataset}: no ground truth for these episodes")
+            return 1
+        figures = figures_of(rows)
+        print(f"== {name}\n{report(rows, figures)}\n")
+        summary[name], details[name] = summary_of(rows, figures), as_json(rows, figures)
+    print(comparison(summary, earlier))
+    if arguments.json:
+        text = json.dumps({"summary": as_plain(summary), "datasets": details}, indent=1)
+        arguments.json.write_text(text + "\n", encoding="utf-8")
     return 0
 
 

@@ -13,7 +13,7 @@ EPISODE, FRAME, SIZE = 3, 96, "1760x1040"
 
 
 def main() -> int:
-    """Make docs/window-dark.png and docs/window-light.png."""
+    """Make the pictures in docs/."""
     screen = None
     environment = dict(os.environ)
     if not environment.get("DISPLAY"):
@@ -28,18 +28,23 @@ def main() -> int:
             environment["DISPLAY"] = f":{answer.readline().strip()}"
         environment["QT_QPA_PLATFORM"] = "xcb"
     try:
-        return max(_picture(theme, environment) for theme in ("dark", "light"))
+        pictures = (
+            ("dark", "window-dark", ()),
+            ("light", "window-light", ()),
+            ("dark", "compare-dark", ("--compare", "proposals.detector_threshold=0.15")),
+        )
+        return max(_picture(*picture, environment) for picture in pictures)
     finally:
         if screen is not None:
             screen.kill()
             screen.wait()
 
 
-def _picture(theme: str, environment: dict[str, str]) -> int:
+def _picture(theme: str, name: str, more: tuple[str, ...], environment: dict[str, str]) -> int:
     command = [
         *(sys.executable, "-m", "app.main", "screenshot", "resources/sample"),
         *("--episode", str(EPISODE), "--frame", str(FRAME), "--size", SIZE, "--theme", theme),
-        *("--with-3d", "--out", f"docs/window-{theme}.png"),
+        *("--with-3d", "--out", f"docs/{name}.png", *more),
     ]
     return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
 

@@ -10,7 +10,7 @@ from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen, QPolygon
 
 from pipeline.model.arrays import Bool
 from pipeline.model.candidate import Box
-from pipeline.model.palette import GRIPPER, TARGET, TRUTH, Rgb, candidate_color
+from pipeline.model.palette import GRIPPER, ROBOT, TARGET, TRUTH, Rgb, candidate_color
 from viewers.label_layout import LabelRequest, placed
 from viewers.overlays import OverlayData, OverlayVisibility
 from viewers.raster_layers import (
@@ -132,6 +132,12 @@ class OverlayPainter:
             _stroke_box(painter, anchor, scene.ratio, TARGET, 2.0, Qt.PenStyle.DashLine)
             if _is_seen(anchor, scene.area):
                 labels.append(_Label("target", TARGET, anchor, small=True))
+        if shown.robot:
+            for part in scene.data.robot_boxes_at(scene.frame):
+                anchor = scene.view.box_to_view(part.box)
+                _stroke_box(painter, anchor, scene.ratio, ROBOT, 1.0, Qt.PenStyle.DashLine)
+                if _is_seen(anchor, scene.area):
+                    labels.append(_Label(part.label, ROBOT, anchor, small=True))
         if shown.truth:
             for truth in scene.data.truth_at(scene.frame):
                 anchor = scene.view.box_to_view(truth.box)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from viewers.overlays import OverlayData
+from viewers.overlays import SAME_THING, OverlayData
 
 
 def tip_of(data: OverlayData, candidate: int) -> str:
@@ -17,6 +17,14 @@ def tip_of(data: OverlayData, candidate: int) -> str:
     )
     if proposal.evidence:
         lines.append(escape(proposal.evidence))
+    again = data.again[candidate]
+    if again:
+        frames = ", ".join(map(str, again))
+        many = "frame" if len(again) == 1 else "frames"
+        lines.append(
+            f"“{escape(proposal.label)}” was detected again near its track on {len(again)} further"
+            f" {many} ({frames}): box overlap of at least {SAME_THING}, IoU."
+        )
     if data.scores is not None and candidate in data.ranks:
         terms = data.scores.of(candidate)
         parts = "".join(

@@ -12,11 +12,16 @@ import numpy as np
 from pipeline.model.arrays import F32, I32, Bool
 from pipeline.model.candidate import Box, MasksResult, Proposal, ProposalsResult, TracksResult
 from pipeline.model.geometry import RobotResult
-from pipeline.model.score import ScoresResult, TargetResult, as_box, box_area
+from pipeline.model.score import ScoresResult, TargetResult, as_box, box_area, box_iou
 
 KEYFRAME_REACH = 2
 """Masks and detected boxes are shown this many frames around their frame (our choice: a tenth
 of a second at 20 to 30 fps, in which a held object moves less than its own outline)."""
+
+
+SAME_THING = 0.3
+"""Least IoU of a box that was detected again and one that points carried, to be the same thing (our
+choice: lower than between two detections, as carried boxes keep their size)."""
 
 
 class TruthBox(NamedTuple):
@@ -47,7 +52,7 @@ class OverlayVisibility:
         tracks: Tails of the tracked points.
         labels: Rank, name and R of the candidates.
         gripper: Gripper reference and its sphere.
-        robot: Robot mask.
+        robot: Robot mask, and the detector's boxes of robot and gripper.
         target: Target box.
         truth: Human boxes.
         opacity: 0..1, of mask fillings and of the robot's hatching.
@@ -204,6 +209,24 @@ class OverlayData:
     def truth_at(self, frame: int) -> tuple[TruthBox, ...]:
         """Human boxes of this frame or a few frames around it."""
         return tuple(truth for truth in self.truth if abs(truth.frame - frame) <= KEYFRAME_REACH)
+
+    def robot_boxes_at(self, frame: int) -> tuple[Proposal, ...]:
+        """Boxes of the robot that the detector found in this frame or a few frames around it."""
+        return tuple(p for p in self.proposals.robot if abs(p.frame - frame) <= KEYFRAME_REACH)
+
+    @cached_property
+    def again(self) -> dict[int, tuple[int, ...]]:
+        """Per candidate, further frames on which its phrase was detected again near its track.
+
+        Near is an overlap (IoU) of at least SAME_THING with the box that its points carry there.
+        """
+        found: dict[int, set[int]] = {k: set() for k in self.by_id}
+        for proposal in self.proposals.again:
+            for k, box in self.boxes_at(proposal.frame).items():
+                same = proposal.label == self.by_id[k].label
+                if same and box_iou(box, proposal.box) >= SAME_THING:
+                    found[k].add(proposal.frame)
+        return {k: tuple(sorted(frames)) for k, frames in found.items()}
 
     def is_on_robot(self, frame: int, x: int, y: int) -> bool:
         """True if pixel (x, y) belongs to the robot's mask."""

@@ -6,6 +6,7 @@ is left out, and the blueprint follows what there is. Entities:
     camera/<name>/image, /robot, /gripper/{points,reference,sphere}, /target/{box,object_end}
     camera/<name>/candidates/<id>/{box,mask,points,track}
     world/candidates/<id>/{points,track}, world/gripper/{points,reference,sphere}
+    world/depth_camera, world/depth_camera/depth (where depth was estimated)
     signals/gripper/<arm>/{opening,close_below,open_above}, signals/{motion,proximity}/<id>
     phases/<arm>, problems, note
 """
@@ -25,7 +26,7 @@ from pipeline.model.phases import PhaseName
 from pipeline.model.problem import Severity
 from viewers.rerun_candidates import log_candidates, log_target
 from viewers.rerun_inputs import RerunInputs, entity_part
-from viewers.rerun_robot import log_pictures, log_robot
+from viewers.rerun_robot import log_depth, log_pictures, log_robot
 from viewers.rerun_scene import Scene
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def _log(inputs: RerunInputs, recording: rr.RecordingStream) -> None:
     recording.send_blueprint(blueprint(inputs), make_active=True, make_default=True)
     scene = Scene(inputs, recording)
     log_pictures(scene)
+    log_depth(scene)
     log_candidates(scene)
     log_robot(scene)
     log_target(scene)

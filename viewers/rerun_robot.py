@@ -17,6 +17,10 @@ CIRCLE = np.stack([f(np.linspace(0.0, 2.0 * np.pi, 49)) for f in (np.cos, np.sin
 """(49, 2), the unit circle, closed."""
 
 
+DEPTH_CAMERA = "world/depth_camera"
+"""In the world, so that the view of the camera's picture does not contain it."""
+
+
 def log_pictures(scene: Scene) -> None:
     """Log the camera (pinhole and pose as far as known) and its pictures as JPEGs."""
     import rerun as rr
@@ -52,14 +56,67 @@ def log_pictures(scene: Scene) -> None:
         )
 
 
+def log_depth(scene: Scene) -> None:
+    """Log the estimated depth of each tracked frame as a cloud before the camera.
+
+    Kept pictures are smaller than the camera's: they have a pinhole of their own, of their size.
+    Recorded depth is not here, the points lifted with it are.
+    """
+    import rerun as rr
+
+    inputs, lifting = scene.inputs, scene.inputs.lifting
+    intrinsics = inputs.intrinsics
+    if lifting is None or not inputs.has_geometry or intrinsics is None or not lifting.depth.size:
+        return
+    camera = inputs.camera_model
+    height, width = lifting.depth.shape[1:]
+    share = np.diag([width / camera.width, height / camera.height, 1.0])
+    # Pixels are numbered at their centres, which lie half a pixel from the edge in both pictures.
+    half = np.array([[0.0, 0.0, 0.5], [0.0, 0.0, 0.5], [0.0, 0.0, 0.0]])
+    pinhole = rr.Pinhole(
+        image_from_camera=share @ (intrinsics + half) - half,
+        resolution=[width, height],
+        camera_xyz=rr.ViewCoordinates.RDF,
+        image_plane_distance=1e-3,  # Too small to see: the camera's own frame is drawn already.
+    )
+    scene.fixed(DEPTH_CAMERA, pinhole)
+    pose = camera.camera_to_world
+    if pose is not None:
+        moved = rr.Transform3D(translation=pose[:3, 3], mat3x3=pose[:3, :3])
+        scene.fixed(DEPTH_CAMERA, moved)
+    # One range for the clip, else the shades flicker; only the darker half, so that candidates keep
+    # the only colours and the white gripper is seen before it.
+    fixed = rr.DepthImage.from_fields(
+        meter=1.0,
+        colormap=rr.components.Colormap.Grayscale,
+        depth_range=[0.0, 2.0 * _backdrop(inputs)],
+    )
+    scene.fixed(f"{DEPTH_CAMERA}/depth", fixed)
+    layout = rr.components.ImageFormat(
+        width=width, height=height, channel_datatype=rr.encodings.ChannelDatatype.F16
+    )
+    count = len(lifting.depth)
+    columns = rr.DepthImage.columns(
+        buffer=[np.frombuffer(picture.tobytes(), np.uint8) for picture in lifting.depth],
+        format=[layout] * count,
+    )
+    scene.rows(f"{DEPTH_CAMERA}/depth", lifting.frames, np.ones(count, np.int32), columns)
+
+
 def _backdrop(inputs: RerunInputs) -> float:
-    """Distance in metres at which the picture hangs behind the points."""
-    if inputs.lifting is not None and inputs.lifting.available and inputs.lifting.xyz.size:
-        depth = inputs.lifting.xyz[..., 2]
-        known = depth[np.isfinite(depth)]
-        if known.size:
-            return float(np.percentile(known, 98)) * 1.15
-    return 1.0
+    """Distance in metres at which the picture hangs behind the points and the estimated depth."""
+    lifting = inputs.lifting
+    if lifting is None or not lifting.available or not lifting.xyz.size:
+        return 1.0
+    points = lifting.xyz[..., 2]
+    # A thousand pixels of a clip say how far it goes; sorting them all takes long.
+    depth = lifting.depth.reshape(-1)[:: max(1, lifting.depth.size // 1000)].astype(np.float32)
+    far = [
+        float(np.percentile(known, 98))
+        for known in (points[np.isfinite(points)], depth[depth > 0])
+        if known.size
+    ]
+    return max(far) * 1.15 if far else 1.0
 
 
 def encode_jpeg(picture: U8) -> bytes:

@@ -57,6 +57,8 @@ from widgets.theme import GRID, HALF_GRID, ROW_HEIGHT, tabular
 
 _HINT = "No candidates yet. Run the stages of this subtask to see what might be the object."
 _BAR = 8
+_ROOMY = 95 * GRID
+"""Width from which a comparison and all cues fit side by side."""
 Index = QModelIndex | QPersistentModelIndex
 
 
@@ -189,6 +191,15 @@ class _View(QTableView):
         super().__init__(owner)
         self._owner = owner
 
+    def fit_columns(self, *, compared: bool) -> None:
+        """Show the columns of a comparison; where the room is short, instead of single cues."""
+        crowded = compared and self.viewport().width() < _ROOMY
+        for column in COMPARED:
+            self.setColumnHidden(column, not compared)
+        for column in (Column.MOTION, Column.PROXIMITY, Column.OVERLAP):
+            self.setColumnHidden(column, crowded)
+        self.fit_names()
+
     def fit_names(self) -> None:
         """Give the names what they need, at most a third: the bars take the rest."""
         wanted = max(self.sizeHintForColumn(Column.NAME), 15 * GRID)
@@ -197,7 +208,7 @@ class _View(QTableView):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Share the width anew."""
-        self.fit_names()
+        self.fit_columns(compared=self._owner.is_comparing)
         super().resizeEvent(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
@@ -281,7 +292,7 @@ class CandidateTable(QWidget):
         for column in (Column.DETECTOR, Column.MOTION, Column.PROXIMITY, Column.OVERLAP):
             header.resizeSection(column, number)
         for column in COMPARED:
-            header.resizeSection(column, number)
+            header.resizeSection(column, metrics.horizontalAdvance("+0.000") + 2 * GRID)
             view.hideColumn(column)
             header.moveSection(header.visualIndex(column), 1 + column - COMPARED[0])
         header.setSectionResizeMode(Column.SCORE, QHeaderView.ResizeMode.Stretch)
@@ -310,8 +321,7 @@ class CandidateTable(QWidget):
             what: How the runs were made differently, one line.
         """
         self._comparison = comparison
-        for column in COMPARED:
-            self.view.setColumnHidden(column, comparison is None)
+        self.view.fit_columns(compared=comparison is not None)
         if comparison is not None:
             self._compared.setText(
                 f"{what}: {comparison.sentence}" if what else comparison.sentence
@@ -322,6 +332,11 @@ class CandidateTable(QWidget):
             )
         self._compared.setVisible(comparison is not None)
         self._refresh()
+
+    @property
+    def is_comparing(self) -> bool:
+        """True while the run before is compared with."""
+        return self._comparison is not None
 
     def set_ground_truth(self, candidate_ids: set[int]) -> None:
         """Mark the candidates that match the human box."""

@@ -19,7 +19,7 @@ from pipeline.sources.gripper_channels import guess_channels, with_directions
 from pipeline.sources.robot_presets import RobotPreset, grippers_by
 from pipeline.stages.motion_channels import guess_motion, motion_in_force
 from pipeline.stages.phase_options import PhasesOptions
-from pipeline.stages.phase_signal import OpeningSignal, opening_signal
+from pipeline.stages.phase_signal import OpeningSignal, is_load, opening_signal
 from pipeline.stages.phases import channels_in_force
 
 SIGNALS = ("state", "action")
@@ -205,4 +205,5 @@ def preview(
         return None
     low, high = choice.percentiles or (options.low_percentile, options.high_percentile)
     chosen = values[:, list(choice.gripper)]
-    return opening_signal(chosen, choice.closed_is, low, high, choice.combine)
+    load = is_load(choice.channels(demonstration).names)
+    return opening_signal(chosen, choice.closed_is, low, high, choice.combine, load=load)

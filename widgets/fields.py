@@ -156,9 +156,10 @@ class IconButton(QToolButton):
 
 
 def quiet_button(text: str, tip: str, parent: QWidget | None = None) -> QPushButton:
-    """Make a push button that Space never presses (it takes no focus)."""
+    """Make a push button that no key presses: it takes no focus, and no dialog's Enter."""
     button = QPushButton(text, parent)
     button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    button.setAutoDefault(False)  # Else Enter anywhere in a dialog would press the first of them.
     button.setToolTip(tip)
     button.setAccessibleName(text)
     return button

@@ -79,15 +79,6 @@ class ModelPanel(QWidget):
         self._cancel = quiet_button("Cancel", "", self)
         self._copy = quiet_button("Copy", "Copy what is said above", self)
         self._look = quiet_button("Look again", "After installing a package or weights", self)
-        for button in (
-            self._accept,
-            self._fetch,
-            self._verify,
-            self._cancel,
-            self._copy,
-            self._look,
-        ):
-            button.setAutoDefault(False)  # In a dialog Enter would press the first of them.
         self._accept.clicked.connect(lambda: self._emit(self.licenceAccepted))
         self._fetch.clicked.connect(lambda: self._emit(self.fetchRequested))
         self._verify.clicked.connect(lambda: self._emit(self.verifyRequested))

@@ -22,11 +22,18 @@ from PySide6.QtWidgets import (
 )
 
 from pipeline.backends.catalogue import Survey
-from widgets.fields import EmptyHint, IconButton, muted, quiet_button
+from widgets.fields import EmptyHint, IconButton, muted, quiet_button, tip
 from widgets.icons import Glyph
 from widgets.options_form import OptionsForm
 from widgets.problem_list import ProblemList
-from widgets.stage_table import StageModel, StageRow, StageState, StageTable, duration_text
+from widgets.stage_table import (
+    StageModel,
+    StageRow,
+    StageState,
+    StageTable,
+    duration_text,
+    made_by,
+)
 from widgets.theme import GRID, HALF_GRID, Status, colors, tabular
 
 __all__ = ["StagePanel", "StageRow", "StageState"]
@@ -109,6 +116,11 @@ class StagePanel(QWidget):
         self._cancel.clicked.connect(self.cancelRequested)
 
     def _build_details(self) -> None:
+        self._ran = muted(QLabel(self))
+        self._ran.setWordWrap(True)
+        self._ran.setTextFormat(Qt.TextFormat.PlainText)
+        self._ran.setContentsMargins(GRID, 0, GRID, HALF_GRID)
+        self._ran.setAccessibleName("What made the result of the selected stage")
         self._error = QLabel(self)
         self._error.setWordWrap(True)
         self._error.setTextFormat(Qt.TextFormat.PlainText)
@@ -166,6 +178,7 @@ class StagePanel(QWidget):
         details.setSpacing(0)
         details.addLayout(status)
         details.addLayout(buttons)
+        details.addWidget(self._ran)
         details.addWidget(self._failure)
         details.addWidget(self._tabs, 1)
         splitter = QSplitter(Qt.Orientation.Vertical, self)
@@ -281,6 +294,7 @@ class StagePanel(QWidget):
         self._findings.set_problems(row.problems if row else ())
         failed = row is not None and row.state is StageState.FAILED
         self._failure.setVisible(failed)
+        self._show_ran(row)
         self._error.setText(row.error if row else "")
         error = colors(self.palette()).status(Status.ERROR).name()
         self._error.setStyleSheet(f"color: {error};")
@@ -289,6 +303,14 @@ class StagePanel(QWidget):
         self._refresh_buttons(row)
         self._refresh_tabs()
         self._show_progress()
+
+    def _show_ran(self, row: StageRow | None) -> None:
+        """Say where a model ran and what asking it took; embedded backends have nothing to say."""
+        is_model = row is not None and bool(row.placement or row.model or row.usage)
+        self._ran.setVisible(is_model)
+        if row is not None and is_model:
+            self._ran.setText("\n".join(line for line in (row.ran, row.usage) if line))
+            self._ran.setToolTip(tip(f"{row.title}: what made it", *made_by(row)))
 
     def _show_options(self) -> None:
         self._form.set_options(self._options.get(self._selected) if self._row() else None)

@@ -50,6 +50,9 @@ class StageRow:
         error: One sentence if it failed, else empty.
         details: What "Copy details" copies (a traceback), may be empty.
         code: Code of the failure, else empty.
+        placement: Device and precision that a model ran with, empty if it has no choice.
+        model: Which language model answered, empty for other backends.
+        usage: What asking it took, for people; empty if nobody was asked.
     """
 
     name: str
@@ -61,6 +64,14 @@ class StageRow:
     error: str = ""
     details: str = ""
     code: str = ""
+    placement: str = ""
+    model: str = ""
+    usage: str = ""
+
+    @property
+    def ran(self) -> str:
+        """What ran and where, e.g. `sam2 · cuda:0, bfloat16`."""
+        return " · ".join(part for part in (self.backend, self.model, self.placement) if part)
 
 
 _LOOK: dict[StageState, tuple[Glyph, Status | None]] = {
@@ -95,12 +106,17 @@ def duration_text(seconds: float) -> str:
 
 _STAGE, _STATE, _TIME, _FINDINGS, _BACKEND = range(5)
 _ROOM_FOR_BACKENDS = 45 * GRID
+_LEAST_BACKEND = 12 * GRID
 _HEADERS = (
     ("Stage", "In the order in which they run."),
     ("State", "Whether the result belongs to the present options, edits and inputs."),
     ("Time", "Wall-clock duration of the last run."),
     ("⚠", "Number of findings (information, warnings and errors) of the result."),
-    ("Backend", "Model or algorithm that the stage uses."),
+    (
+        "Backend",
+        "Model or algorithm that made the result; for models, the device and the precision of the "
+        "numbers it ran with, or the language model that answered.",
+    ),
 )
 
 
@@ -216,7 +232,7 @@ class StageModel(QAbstractTableModel):
             case 3:
                 return str(len(row.problems)) if row.problems else ""
             case _:
-                return row.backend
+                return row.ran
 
     @staticmethod
     def _tip(row: StageRow, column: int) -> str:
@@ -225,9 +241,21 @@ class StageModel(QAbstractTableModel):
                 f"Findings of {row.title}", *(f"{p.code}: {p.message}" for p in row.problems)
             )
         time = "" if row.seconds is None else f"Last run: {duration_text(row.seconds)}"
-        backend = f"Backend: {row.backend}" if row.backend else ""
         state = f"{row.state.value}: {_MEANING[row.state]}"
-        return tip(row.title, state, row.error, time, backend)
+        return tip(row.title, state, row.error, time, *made_by(row))
+
+
+def made_by(row: StageRow) -> tuple[str, ...]:
+    """Who made a result, where, and what it took; one line each, nothing where there is nothing."""
+    device, _, precision = row.placement.partition(", ")
+    lines = (
+        ("Backend", row.backend),
+        ("Device", device),
+        ("Precision", precision),
+        ("Language model", row.model),
+        ("Asking it took", row.usage),
+    )
+    return tuple(f"{name}: {text}" for name, text in lines if text)
 
 
 def _muted(widget: QWidget) -> Any:
@@ -257,12 +285,24 @@ class StageTable(QTreeView):
         header.setStretchLastSection(False)
         header.setSectionResizeMode(_STAGE, QHeaderView.ResizeMode.Stretch)
         self.setItemDelegate(RowHeight(self))
+        model.dataChanged.connect(self._fit_backends)
+        model.modelReset.connect(self._fit_backends)
         keep_keys(self, (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Up, Qt.Key.Key_Down))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Leave the backends to the tool tips where there is no room."""
         self.setColumnHidden(_BACKEND, event.size().width() < _ROOM_FOR_BACKENDS)
         super().resizeEvent(event)
+        self._fit_backends()
+
+    def _fit_backends(self) -> None:
+        """Give the backends the room they need, after what the other columns need."""
+        if self.isColumnHidden(_BACKEND):
+            return
+        others = sum(self.columnWidth(c) for c in (_STATE, _TIME, _FINDINGS))
+        room = self.viewport().width() - others - self.sizeHintForColumn(_STAGE) - GRID
+        needed = self.sizeHintForColumn(_BACKEND) + GRID
+        self.header().resizeSection(_BACKEND, max(_LEAST_BACKEND, min(needed, room)))
 
     def keyboardSearch(self, search: str) -> None:  # noqa: N802 - Qt's name
         """Letters are shortcuts of the window, not a search."""

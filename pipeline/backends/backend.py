@@ -23,6 +23,15 @@ FrameAt = Callable[[int], U8]
 """Returns RGB (H, W, 3) uint8 of a frame of the episode."""
 
 
+def part_of(progress: Progress, start: float, end: float) -> Progress:
+    """Progress of a step, 0..1, as the part from `start` to `end` of the whole."""
+
+    def report(share: float, what: str) -> None:
+        progress(start + (end - start) * share, what)
+
+    return report
+
+
 class Backend(Protocol):
     """What all backends have in common.
 

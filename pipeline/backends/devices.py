@@ -133,6 +133,18 @@ class Device:
         return f"{self.name}: {self.title}{memory if self.total else ''}"
 
 
+def placement_of(backend: object) -> str:
+    """Device and precision that a backend ran with, e.g. `cuda:0, bfloat16`; ask it afterwards.
+
+    What it says itself (`placement`), else what its settings mean; empty for embedded backends and
+    for those that run elsewhere (a server).
+    """
+    said = str(getattr(backend, "placement", ""))
+    if said or not isinstance(backend, ModelBackend) or "torch" not in backend.packages:
+        return said
+    return place(backend.settings).text
+
+
 def list_devices() -> tuple[Device, ...]:
     """List the devices that models can run on, the one that `auto` takes first.
 

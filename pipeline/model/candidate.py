@@ -126,6 +126,8 @@ class TracksResult:
         appearance: (F, K) float32, how alike each candidate is to itself at the keyframe, 0..1;
             NaN where too few of its points are visible. Empty (0, 0) if it was not looked at.
         crop: Part of the picture that was tracked; None for all of it.
+        placement: Device and precision the tracker ran with, e.g. `cuda:0, bfloat16`; empty if it
+            has no choice.
     """
 
     frames: I32
@@ -139,6 +141,7 @@ class TracksResult:
     problems: tuple[Problem, ...] = ()
     appearance: F32 = field(default_factory=_unseen)
     crop: Box | None = None
+    placement: str = ""
 
     def __post_init__(self) -> None:
         f, n = self.visible.shape

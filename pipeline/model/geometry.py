@@ -39,6 +39,8 @@ class LiftingResult:
             all that follows sees the same. (0, 0, 0) where depth was recorded: the reader has it.
         dropped: (F,) int32, pixels of the original frame without a usable depth; -1 where the
             frame has no depth at all. Empty if not available.
+        placement: Device and precision it ran with, e.g. `cuda:0, bfloat16`; empty if it has no
+            choice.
     """
 
     available: bool
@@ -51,6 +53,7 @@ class LiftingResult:
     camera_origin: CameraOrigin = CameraOrigin.DATASET
     depth: F16 = field(default_factory=lambda: np.zeros((0, 0, 0), np.float16))
     dropped: I32 = field(default_factory=lambda: np.zeros(0, np.int32))
+    placement: str = ""
 
     def __post_init__(self) -> None:
         if len(self.depth):
@@ -79,6 +82,8 @@ class RobotResult:
         is_3d: Unit of `scale` and of the proximity sphere: metres if True, pixels if False.
         backend: Robot backend.
         problems: `no_robot`, ...
+        placement: Device and precision it ran with, e.g. `cuda:0, bfloat16`; empty if it has no
+            choice.
     """
 
     frames: I32
@@ -94,6 +99,7 @@ class RobotResult:
     is_3d: bool
     backend: str
     problems: tuple[Problem, ...] = ()
+    placement: str = ""
 
     def __post_init__(self) -> None:
         f = len(self.frames)

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from pipeline.backends.devices import placement_of
 from pipeline.backends.geometry.lifting import lift, local_depth, reduced
 from pipeline.backends.geometry.protocol import Geometry, GeometryRequest, PinholeCamera
 from pipeline.backends.registry import embedded_of
@@ -69,6 +70,7 @@ class _Lifted:
         xyz: (F, N, 3) float32 metres.
         dropped: (F,) int32 pixels, -1 without depth.
         depth: (F, h, w) float16 metres, or empty.
+        placement: Where the backend ran.
     """
 
     camera: PinholeCamera | None
@@ -76,6 +78,7 @@ class _Lifted:
     dropped: I32
     depth: F16
     drifts: bool
+    placement: str = ""
 
 
 class LiftingStage(Stage[LiftingOptions, LiftingResult]):
@@ -122,7 +125,9 @@ class LiftingStage(Stage[LiftingOptions, LiftingResult]):
         )
 
         def work(geometry: Geometry) -> _Lifted:
-            return _lifted(geometry, request, tracks, context)
+            lifted = _lifted(geometry, request, tracks, context)
+            lifted.placement = placement_of(geometry)
+            return lifted
 
         if options.prefer_recorded and _is_recorded(request):
             options = replace(options, backend=embedded_of(self.capability), weights="")
@@ -142,6 +147,7 @@ class LiftingStage(Stage[LiftingOptions, LiftingResult]):
             camera_origin=found.camera.origin,
             depth=found.depth,
             dropped=found.dropped,
+            placement=found.placement,
         )
 
 

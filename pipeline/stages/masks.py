@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from pipeline.backends.backend import part_of
 from pipeline.backends.detection.colors import to_lab
 from pipeline.backends.segmentation.protocol import Ambiguous, Refiner, Segmentation, Segmenter
 from pipeline.model.arrays import Bool, pack_masks
@@ -45,7 +46,7 @@ class MasksStage(Stage[MasksOptions, MasksResult]):
 
     name: ClassVar[str] = "masks"
     title: ClassVar[str] = "Masks"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     scope: ClassVar[Scope] = Scope.SUBTASK
     inputs: ClassVar[tuple[str, ...]] = ("proposals",)
     options_type: ClassVar[type] = MasksOptions
@@ -78,16 +79,14 @@ class MasksStage(Stage[MasksOptions, MasksResult]):
                 segmenter.best_of_three = options.best_of_three
             if not isinstance(segmenter, Refiner):
                 return segmenter.segment(image, asked, context.progress)
-            found = segmenter.segment(
-                image, asked, lambda share, what: context.progress(share / 2, what)
-            )
+            found = segmenter.segment(image, asked, part_of(context.progress, 0.0, 0.5))
             return segmenter.refine(
                 lambda frame: context.reader.frame(proposals.camera, frame),
                 proposals.keyframe,
                 demonstration.length,
                 asked,
                 found,
-                lambda share, what: context.progress(0.5 + share / 2, what),
+                part_of(context.progress, 0.5, 1.0),
             )
 
         found, backend, fallen = with_backend(self.capability, options, segment)
@@ -104,17 +103,7 @@ class MasksStage(Stage[MasksOptions, MasksResult]):
         for k, mask in enumerate(masks):
             if mask.any():
                 colors[k] = np.median(lab[mask], axis=0)
-        if found.collapsed:
-            which = ", ".join(str(rest[k]) for k in found.collapsed)
-            problems += (
-                Problem(
-                    "mask_fallback",
-                    f"Segmentation found no shape in the box of candidate {which}; "
-                    "its mask is the ellipse in the box.",
-                    Severity.INFO,
-                    proposals.keyframe,
-                ),
-            )
+        problems += _fallbacks(found, rest, proposals.keyframe)
         context.progress(1.0, "masks done")
         return MasksResult(
             keyframe=proposals.keyframe,
@@ -127,6 +116,27 @@ class MasksStage(Stage[MasksOptions, MasksResult]):
             quality=None if found.quality is None else quality,
             placement=found.placement,
         )
+
+
+def _fallbacks(found: Segmentation, rest: list[int], keyframe: int) -> tuple[Problem, ...]:
+    """Say which masks are only ellipses; `rest` are the candidates that were segmented."""
+    problems = []
+    tried = [rest[k] for k in found.collapsed if k not in found.skipped]
+    if tried:
+        which = ", ".join(map(str, tried))
+        message = (
+            f"Segmentation found no shape in the box of candidate {which}; its mask is the ellipse "
+            "in the box."
+        )
+        problems.append(Problem("mask_fallback", message, Severity.INFO, keyframe))
+    if found.skipped:
+        which = ", ".join(str(rest[k]) for k in found.skipped)
+        message = (
+            f"The time for one picture was over before candidate {which}; its mask is the ellipse "
+            "in the box. Fewer candidates or a smaller picture help."
+        )
+        problems.append(Problem("mask_fallback", message, Severity.INFO, keyframe))
+    return tuple(problems)
 
 
 def painted_masks(

@@ -9,6 +9,7 @@ import numpy as np
 from pipeline.backends.backend import FrameAt, Progress
 from pipeline.backends.detection.colors import color_words
 from pipeline.backends.detection.protocol import Detection, DetectionRequest, Detector
+from pipeline.backends.devices import placement_of
 from pipeline.backends.robot.protocol import ARM_PHRASE, GRIPPER_PHRASE
 from pipeline.model.arrays import U8
 from pipeline.model.candidate import Proposal
@@ -60,7 +61,7 @@ class ProposalSearch:
     @property
     def placement(self) -> str:
         """Device and precision of the detector, empty if it has no choice."""
-        return str(getattr(self._detector, "placement", ""))
+        return placement_of(self._detector)
 
     def candidates(self, image: U8) -> tuple[Proposal, ...]:
         """Detect the object on the keyframe's picture; boxes on the robot are marked."""

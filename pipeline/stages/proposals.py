@@ -24,7 +24,7 @@ class ProposalsStage(Stage[ProposalsOptions, ProposalsResult]):
 
     name: ClassVar[str] = "proposals"
     title: ClassVar[str] = "Proposals"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     scope: ClassVar[Scope] = Scope.SUBTASK
     inputs: ClassVar[tuple[str, ...]] = ("subtasks",)
     options_type: ClassVar[type] = ProposalsOptions

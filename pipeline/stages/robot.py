@@ -7,6 +7,8 @@ from typing import ClassVar, TypeVar, cast
 
 import numpy as np
 
+from pipeline.backends.backend import part_of
+from pipeline.backends.devices import placement_of
 from pipeline.backends.geometry.lifting import lift, local_depth, to_reduced
 from pipeline.backends.robot.protocol import (
     RobotFinder,
@@ -119,10 +121,11 @@ class RobotStage(Stage[RobotOptions, RobotResult]):
             painted=painted if options.grow_painted else (),
         )
 
-        def find(finder: RobotFinder) -> RobotRegion:
-            return finder.find(request, lambda share, what: context.progress(0.85 * share, what))
+        def find(finder: RobotFinder) -> tuple[RobotRegion, str]:
+            return finder.find(request, part_of(context.progress, 0.0, 0.85)), placement_of(finder)
 
-        region, backend, fallen = with_backend(self.capability, options, find)
+        found, backend, fallen = with_backend(self.capability, options, find)
+        region, placement = found
         region, moved = with_painted(region, painted, tracks.frames)
         reference, chosen = gripper_reference(region)
         xyz, reference_xyz, scale, is_3d = _lifted(region, reference, chosen, lifting, key, context)
@@ -141,6 +144,7 @@ class RobotStage(Stage[RobotOptions, RobotResult]):
             is_3d=is_3d,
             backend=backend,
             problems=(*fallen, *region.problems, *bad_clicks, *bad_masks, *moved),
+            placement=placement,
         )
 
 

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from pipeline.backends.devices import placement_of
 from pipeline.backends.tracking.crop import (
     Crop,
     box_of_mask,
@@ -170,11 +171,12 @@ class TracksStage(Stage[TracksOptions, TracksResult]):
         boxes += [b for b in map(box_of_mask, shapes) if b is not None]
         part = crop_around(boxes, width, height, options.crop_margin)
 
-        def track(tracker: Tracker) -> tuple[PointTracks, Crop | None]:
+        def track(tracker: Tracker) -> tuple[PointTracks, Crop | None, str]:
             crop = _chosen(part, options, tracker, width * height)
             if crop is None:
-                return tracker.track(request, tracking), None
-            return uncropped(tracker.track(cropped(request, crop), tracking), crop), crop
+                return tracker.track(request, tracking), None, placement_of(tracker)
+            found = uncropped(tracker.track(cropped(request, crop), tracking), crop)
+            return found, crop, placement_of(tracker)
 
         def tracking(done: float, what: str) -> None:
             context.progress(TRACKING_SHARE * done, what)
@@ -182,7 +184,7 @@ class TracksStage(Stage[TracksOptions, TracksResult]):
         def looking(done: float, what: str) -> None:
             context.progress(TRACKING_SHARE + (1.0 - TRACKING_SHARE) * done, what)
 
-        (tracked, crop), backend, fallen = with_backend(self.capability, options, track)
+        (tracked, crop, placement), backend, fallen = with_backend(self.capability, options, track)
         appearance, alike = appearance_of(request, tracked, frame_at, looking)
         limits = IdentityLimits(options.switch_similarity, options.twin_similarity)
         problems = (
@@ -197,6 +199,7 @@ class TracksStage(Stage[TracksOptions, TracksResult]):
         context.progress(1.0, "tracks done")
         return TracksResult(
             frames=frames,
+            placement=placement,
             fps=min(options.track_fps, demonstration.fps),
             points=tracked.points,
             visible=tracked.visible,

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QImage
-from PySide6.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QLabel, QPushButton
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDialog,
+    QDoubleSpinBox,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+)
 from pytestqt.qtbot import QtBot
 
 from pipeline.model.demonstration import (
@@ -19,10 +30,13 @@ from pipeline.model.demonstration import (
 )
 from pipeline.model.edits import SetChannels, SetMotion
 from pipeline.sources.robot_presets import ArmPreset, Motion, RobotPreset
+from pipeline.stages.phase_options import PhasesOptions
+from pipeline.stages.phases import arm_signal
+from widgets.channel_choice import in_force, preview
 from widgets.channel_mapping import ChannelMapping
 from widgets.channel_plot import ChannelPlot
 from widgets.channel_table import ChannelTable, Column, sparks
-from widgets.fields import FilterLine
+from widgets.fields import FilterLine, quiet_button
 from widgets.shortcut_help import ShortcutHelp, ShortcutLine
 from widgets.signal_plot import SignalPlot
 
@@ -392,3 +406,38 @@ def test_shortcut_help_filters_by_action_and_key(qtbot: QtBot) -> None:
     assert window.visible_lines() == (("One frame on", "Right"),)
     window.set_filter("nothing like it")
     assert window.visible_lines() == ()
+
+
+def test_a_weak_force_is_plotted_as_the_phases_take_it(mapping: ChannelMapping) -> None:
+    """A force has no end stops: a small one is a grasp where nothing larger was ever felt."""
+    given = demonstration()
+    state = given.state.copy()
+    state[:, 3] = 0.0
+    state[40:80, 3] = 0.02
+    names = (*NAMES[:3], "right_gripper_force")
+    force = GripperChannels("right", "state", (3,), names[3:], ClosedIs.HIGH)
+    given = replace(given, state=state, state_names=names, grippers=(force,))
+    (choice,) = in_force(given, ())
+    shown = preview(given, choice, PhasesOptions())
+    assert shown is not None
+    taken = arm_signal(given, force, PhasesOptions())
+    assert shown.activity == pytest.approx(taken.activity)
+    assert shown.activity > 0.9
+    position = replace(given, state_names=NAMES)
+    flat = preview(position, choice, PhasesOptions())
+    assert flat is not None
+    assert flat.activity < 0.2
+
+
+@pytest.mark.parametrize("make", [QPushButton, lambda text, of: quiet_button(text, "", of)])
+def test_enter_in_a_dialog_presses_no_quiet_button(qtbot: QtBot, make: Any) -> None:
+    """A plain button of Qt is pressed: it shows that the test can fail."""
+    dialog = QDialog()
+    qtbot.addWidget(dialog)
+    line, pressed = QLineEdit(dialog), []
+    button = make("Remove arm", dialog)
+    button.clicked.connect(lambda: pressed.append(1))
+    dialog.show()
+    line.setFocus()
+    qtbot.keyClick(line, Qt.Key.Key_Return)
+    assert pressed == ([1] if make is QPushButton else [])

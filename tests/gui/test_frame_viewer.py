@@ -9,7 +9,8 @@ import pytest
 from PySide6.QtGui import QColor, QPalette
 from pytestqt.qtbot import QtBot
 
-from pipeline.model.palette import TARGET, TRUTH, candidate_color
+from pipeline.model.candidate import Proposal
+from pipeline.model.palette import ROBOT, TARGET, TRUTH, candidate_color
 from tests.gui.overlay_examples import BOXES, HEIGHT, KEYFRAME, WIDTH, overlays
 from tests.gui.viewer_hands import (
     LEFT,
@@ -281,3 +282,24 @@ def test_what_is_hidden_cannot_be_clicked(qtbot: QtBot, viewer: FrameViewer) -> 
     # A miss keeps the isolated candidate.
     with qtbot.assertNotEmitted(viewer.candidateClicked):
         qtbot.mouseClick(viewer, LEFT, pos=at(viewer, 115, 80))
+
+
+def test_the_detector_s_boxes_of_the_robot_are_dashed_in_its_layer(viewer: FrameViewer) -> None:
+    part = (60.0, 70.0, 90.0, 110.0)
+    boxes = (Proposal(0, part, KEYFRAME, 0.6, "robot gripper", "phrase"),)
+    data = overlays(robot=None)
+    viewer.set_overlays(replace(data, proposals=replace(data.proposals, robot=boxes)))
+    viewer.set_visibility(only("robot"))
+    left = patch(viewer, (59, 72, 61, 108), 0)
+    inked = (left == ROBOT).all(axis=2).any(axis=1)
+    assert 0.4 < inked.mean() < 0.95  # gaps: it is dashed
+    assert np.count_nonzero(np.diff(inked.astype(int))) > 10
+    wide = (left == ROBOT).all(axis=2).sum(axis=1)
+    assert wide.max() == 1
+    above = patch(viewer, (56, 58, 110, 69), 0)
+    assert (above != 90).any()  # its label
+    show_frame(viewer, KEYFRAME + 3)
+    assert (picture(viewer)[HEADER_HEIGHT:] == 90).all()
+    show_frame(viewer, KEYFRAME)
+    viewer.set_visibility(only("boxes", "masks", "target"))
+    assert count(patch(viewer, (59, 72, 61, 108), 0), ROBOT) == 0

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pytestqt.qtbot import QtBot
 
-from pipeline.model.candidate import ProposalsResult, TracksResult
+from pipeline.model.candidate import Box, Proposal, ProposalsResult, TracksResult
 from tests.gui.overlay_examples import BOXES, KEYFRAME, overlays, tracks
 from viewers.box_tool import BoxDrag, Handle, handle_at
 from viewers.frame_viewer import FrameViewer
@@ -189,3 +191,24 @@ def test_no_candidates_and_no_points_draw_nothing(qtbot: QtBot) -> None:
     plain = viewer.grab_picture()
     viewer.set_overlays(OverlayData(proposals, tracks=tracks))
     assert viewer.grab_picture() == plain
+
+
+def test_the_tip_counts_frames_on_which_it_was_detected_again() -> None:
+    def again(frame: int, box: Box, label: str = "blue cup") -> Proposal:
+        return Proposal(0, box, frame, 0.5, label, "phrase")
+
+    there = tracks().boxes[2, 2]  # of candidate 2 at frame 30, which moved by 10 px
+    found = replace(
+        overlays().proposals,
+        again=(
+            again(30, tuple(there.tolist())),
+            again(30, tuple((there + 1).tolist())),  # the same frame counts once
+            again(40, (0, 0, 20, 20)),  # elsewhere
+            again(40, tuple(tracks().boxes[3, 2].tolist()), "red cube"),  # another phrase
+        ),
+    )
+    data = replace(overlays(), proposals=found)
+    assert data.again == {0: (), 1: (), 2: (30,)}
+    assert "again near its track on 1 further frame (30)" in tip_of(data, 2)
+    assert "again" not in tip_of(data, 0)
+    assert "again" not in tip_of(overlays(), 2)

@@ -92,6 +92,58 @@ def test_rows_show_state_time_findings_and_backend(panel: StagePanel) -> None:
     assert "flat_gripper" in tip
 
 
+MODEL = StageRow("masks", "Masks", StageState.FRESH, 2.1, "sam2", placement="cuda:0, bfloat16")
+ASKED = StageRow(
+    *("subtasks", "Subtasks", StageState.FRESH, 1.4, "gemini"),
+    model="gemini-2.5-flash",
+    usage="1 request, 812 tokens in, 240 out",
+)
+
+
+def said(panel: StagePanel) -> str:
+    """What the details say about who made the result, empty if nothing is shown."""
+    name = "What made the result of the selected stage"
+    label = next(w for w in panel.findChildren(QLabel) if w.accessibleName() == name)
+    return label.text() if label.isVisible() else ""
+
+
+def test_models_say_where_they_ran_and_embedded_backends_nothing(panel: StagePanel) -> None:
+    panel.set_rows((*ROWS, MODEL))
+    assert texts(panel, 5)[4] == "sam2 · cuda:0, bfloat16"
+    tip = view_of(panel).model().index(5, 0).data(Qt.ItemDataRole.ToolTipRole)
+    for line in ("Backend: sam2", "Device: cuda:0", "Precision: bfloat16"):
+        assert line in tip
+    panel.select("masks")
+    assert said(panel) == "sam2 · cuda:0, bfloat16"
+    panel.select("tracks")
+    assert said(panel) == ""
+    plain = view_of(panel).model().index(1, 0).data(Qt.ItemDataRole.ToolTipRole)
+    assert "Device" not in plain
+
+
+def test_backends_get_the_room_that_the_stages_leave(panel: StagePanel) -> None:
+    header = view_of(panel).header()
+    narrow = {}
+    for width in (400, 640):
+        panel.resize(width, 420)
+        panel.set_rows((*ROWS, MODEL))
+        assert header.length() <= view_of(panel).viewport().width()
+        narrow[width] = header.sectionSize(4)
+    text = panel.fontMetrics().horizontalAdvance("sam2 · cuda:0, bfloat16")
+    assert narrow[400] < narrow[640]
+    assert text < narrow[640] < 2 * text
+
+
+def test_language_models_say_what_asking_took(panel: StagePanel) -> None:
+    panel.set_rows((*ROWS, ASKED))
+    assert texts(panel, 5)[4] == "gemini · gemini-2.5-flash"
+    tip = view_of(panel).model().index(5, 1).data(Qt.ItemDataRole.ToolTipRole)
+    assert "Language model: gemini-2.5-flash" in tip
+    assert "Asking it took: 1 request, 812 tokens in, 240 out" in tip
+    panel.select("subtasks")
+    assert said(panel).splitlines() == ["gemini · gemini-2.5-flash", ASKED.usage]
+
+
 def test_it_fits_a_narrow_dock(panel: StagePanel) -> None:
     assert panel.size() == QSize(280, 420)
     assert panel.minimumSizeHint().width() <= 280

@@ -97,6 +97,7 @@ def test_planted_depth_is_lifted_in_metres(weights: dict[str, Path]) -> None:
     clip = Clip()
     clip.intrinsics = INTRINSICS
     result = lifted(clip, backend="depth_anything", weights=weights["planted"])
+    assert (result.backend, result.placement) == ("depth_anything", "cpu, float32")
     assert result.camera_origin is CameraOrigin.DATASET
     np.testing.assert_allclose(result.xyz[..., 2], 1.25, rtol=1e-4)
     x = (POINTS[:, 0] - 40) / 70 * 1.25
@@ -183,3 +184,17 @@ def _with_camera() -> Clip:
     clip = Clip()
     clip.intrinsics = INTRINSICS
     return clip
+
+
+def test_transformers_keeps_its_bars_and_warnings(
+    weights: dict[str, Path], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is drawn while it loads, and what other code wants to see afterwards is as before."""
+    from transformers.utils import logging
+
+    logging.enable_progress_bar()
+    logging.set_verbosity_warning()
+    lifted(_with_camera(), backend="depth_anything", weights=weights["planted"])
+    assert logging.is_progress_bar_enabled()
+    assert logging.get_verbosity() == logging.WARNING
+    assert "it/s" not in capfd.readouterr().err

@@ -283,3 +283,16 @@ def test_other_failures_pass(error: Exception) -> None:
     with pytest.raises(type(error)) as caught, devices.memory_guard("x"):
         raise error
     assert caught.value is error
+
+
+def test_a_backend_says_where_it_ran(toy: Toy) -> None:
+    class Says(Toy):
+        placement = "cuda:3, float16"
+
+    class Server(Toy):
+        packages: ClassVar[tuple[str, ...]] = ("json",)
+
+    assert devices.placement_of(toy) == "cpu, float32"
+    assert devices.placement_of(Says()) == "cuda:3, float16"
+    assert devices.placement_of(Server()) == ""
+    assert devices.placement_of(object()) == ""

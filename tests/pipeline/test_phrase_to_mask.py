@@ -15,7 +15,7 @@ pytest.importorskip("transformers")
 
 from pipeline.backends import devices
 from pipeline.backends.robot.arm_choice import change, choose_arm, nearest_to
-from pipeline.backends.robot.protocol import RobotClick, RobotRequest
+from pipeline.backends.robot.protocol import RobotRequest
 from pipeline.backends.segmentation import sam2_propagation
 from pipeline.backends.segmentation.protocol import Segmentation
 from pipeline.backends.segmentation.sam2_transformers import Sam2Transformers
@@ -163,6 +163,7 @@ def test_clicks_seed_sam2_and_a_painted_mask_stays(weights: Path) -> None:
     mask = scene.part("right", "whole", 12)
     paint = PaintRobot(subtask=0, frame=12, height=HEIGHT, width=WIDTH, runs=runs_of(mask))
     found = run(scene, STAGE, results, options=options(weights), edits=(click, paint))
+    assert (found.backend, found.placement) == ("phrase_to_mask", "cpu, float32")
     row = int(np.flatnonzero(found.frames == 12)[0])
     np.testing.assert_array_equal(found.mask(row), mask)
     other = MarkRobot(subtask=0, frame=6, point=(20.0, 225.0))
@@ -178,14 +179,13 @@ def test_a_click_is_answered_by_the_network_s_own_code(weights: Path) -> None:
     import torch
     from transformers import Sam2Model
 
-    from pipeline.backends.robot.sam2_clicks import mask_at_clicks
     from pipeline.backends.segmentation.sam2_pictures import model_pixels, picture_masks
 
     sam2 = Sam2Transformers()
     sam2.configure(devices.ModelSettings(str(weights), "cpu"))
     image = Bimanual().frame("", 10)
-    clicks = [RobotClick(10, 180.0, 40.0, True), RobotClick(10, 30.0, 30.0, False)]
-    mask = mask_at_clicks(sam2, image, clicks)
+    clicks = np.array([[180.0, 40.0], [30.0, 30.0]], np.float32)
+    mask = sam2.segment_points(image, clicks, np.array([True, False]))
     model = Sam2Model.from_pretrained(weights).eval()
     size = sam2.model().size
     pixels = model_pixels(image, size, torch.device("cpu"))
@@ -215,7 +215,7 @@ def test_without_a_box_llmdet_is_asked_and_missed_in_a_sentence(
         run(scene, STAGE, results, options=options(weights))
     assert caught.value.code == "no_backend"
     fallen = run(scene, STAGE, results, options=options(weights, allow_fallback=True))
-    assert fallen.backend == "proprioception_flow"
+    assert (fallen.backend, fallen.placement) == ("proprioception_flow", "")
     assert "backend_fallback" in [p.code for p in fallen.problems]
     with pytest.raises(DataError, match="not on this machine"):
         run(scene, STAGE, results, options=options(tmp_path / "gone"))

@@ -19,12 +19,18 @@ FITS = 5.0
 """Colour difference (CIEDE2000, k_L = 2) up to which a word fits fully *(our choice)*."""
 FADES = 7.0
 """Standard deviation of the fit beyond that."""
-RIVAL_SLACK = 1.5
-"""Another word may fit this much better before the match sinks: neighbours in hue share colours."""
+RIVAL_POWER = 2
+"""Power of best over rival by which a match sinks where another word of the vocabulary fits better:
+neighbours in hue share colours, so it must not fall to nothing at once."""
+
+SHADES = ((1.0, 1.0), (1.5, 0.94), (2.2, 0.82), (3.0, 0.7))
+"""Brighter lights a pixel may lack, and what its fit is worth then: things stand in shadows, and a
+word's prototypes show it in the light. Nothing is ever taken to be lit too brightly."""
 
 _STEP = np.array([5.0, 6.0, 6.0], np.float32)
 _LOW = np.array([0.0, -102.0, -102.0], np.float32)
 _CELLS = (21, 35, 35)
+_BLACK = np.array([16.0, 0.0, 0.0], np.float32)
 
 
 def color_words(text: str) -> tuple[str, ...]:
@@ -51,9 +57,14 @@ def _grid() -> F32:
 @cache
 def _fit(word: str) -> F32:
     """Fit of each cell to a word of the vocabulary, 0..1, (21, 35, 35) float32."""
-    apart = colors.color_distance(word, _grid())
-    beyond = np.maximum(apart - FITS, 0.0) / FADES
-    return np.asarray(np.exp(-0.5 * beyond**2), dtype=np.float32)
+    fits = []
+    for gain, worth in SHADES:
+        # Light scales XYZ, thus L + 16, a and b by its cube root (outside of the darkest tones).
+        root = np.float32(gain ** (1.0 / 3.0))
+        lit = (_grid() + _BLACK) * root - _BLACK
+        beyond = np.maximum(colors.color_distance(word, lit) - FITS, 0.0) / FADES
+        fits.append(worth * np.exp(-0.5 * beyond**2))
+    return np.asarray(np.max(fits, axis=0), dtype=np.float32)
 
 
 def color_match(lab: F32, names: tuple[str, ...], tick: Callable[[], None]) -> F32:
@@ -81,7 +92,7 @@ def color_match(lab: F32, names: tuple[str, ...], tick: Callable[[], None]) -> F
         fits[word] = _fit(word)
     best = np.max([fits[w] for w in wanted], axis=0)
     rival = np.max([fits[w] for w in words], axis=0)
-    table = best * np.clip(RIVAL_SLACK * best / np.maximum(rival, 1e-6), 0.0, 1.0)
+    table = best * np.clip(best / np.maximum(rival, 1e-6), 0.0, 1.0) ** RIVAL_POWER
     places = np.moveaxis((lab - _LOW) / _STEP, -1, 0)
     match = map_coordinates(table, places, order=1, mode="nearest")
     return np.asarray(match, dtype=np.float32)

@@ -27,6 +27,7 @@ from pipeline.backends.detection.prompts import (
 )
 from pipeline.backends.detection.protocol import Detection, DetectionRequest
 from pipeline.backends.devices import Placement, loaded, memory_guard, place
+from pipeline.backends.transformers_log import quiet_transformers
 from pipeline.backends.weights import Weights
 from pipeline.model.arrays import F32, F64, U8
 from pipeline.model.problem import DataError
@@ -243,9 +244,7 @@ class LLMDetDetector(ModelBackend):
 
     def _build(self, placement: Placement) -> Grounder:
         from transformers import AutoModelForZeroShotObjectDetection, AutoProcessor
-        from transformers.utils import logging
 
-        logging.disable_progress_bar()
         folder = self.weights_path()
         if not folder.is_dir():
             raise DataError(
@@ -253,13 +252,14 @@ class LLMDetDetector(ModelBackend):
             )
         # Positions need float32: in bfloat16 a box is off by up to 1/256 of the picture. Half
         # precision is for the matrix products only (autocast).
-        model, report = AutoModelForZeroShotObjectDetection.from_pretrained(
-            folder,
-            local_files_only=True,
-            use_safetensors=True,
-            dtype="float32",
-            output_loading_info=True,
-        )
+        with quiet_transformers():
+            model, report = AutoModelForZeroShotObjectDetection.from_pretrained(
+                folder,
+                local_files_only=True,
+                use_safetensors=True,
+                dtype="float32",
+                output_loading_info=True,
+            )
         if model.config.model_type not in MODEL_TYPES:
             raise ValueError(f"it is a model of type {model.config.model_type}")
         missing = sorted(report["missing_keys"])

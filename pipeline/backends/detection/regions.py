@@ -7,18 +7,17 @@ stands out; telling which one was handled is left to the scores.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from pipeline.backends.backend import Progress
 from pipeline.backends.detection.appearance import (
+    CHROMATIC,
     SURFACE_DISTANCE,
-    Appearance,
     Picture,
     measure,
     preferred_shape,
 )
+from pipeline.backends.detection.bands import banded
 from pipeline.backends.detection.colors import color_match, to_lab
 from pipeline.backends.detection.grouping import (
     Region,
@@ -30,9 +29,13 @@ from pipeline.backends.detection.grouping import (
     surface_difference,
 )
 from pipeline.backends.detection.protocol import Detection, DetectionRequest
+from pipeline.backends.detection.wholes import (
+    Judged,
+    listed,
+    wholes_preferred,
+    without_doubles,
+)
 from pipeline.model.arrays import F32, U8, Bool
-from pipeline.model.candidate import Box
-from pipeline.model.score import box_iou
 
 WORKING_SIDE = 360
 """Longest side of the working picture in pixels: felzenszwalb stays under 100 ms."""
@@ -40,15 +43,10 @@ CHANGED = 10.0
 """CIELAB difference from which a pixel changed between two frames."""
 SURFACE_LEVELS = (7.0, 11.0, 16.0, 22.0, 29.0, 37.0)
 """CIELAB distances to the table at which connected regions are taken."""
-PART_WEIGHT = 0.6
-"""Factor on D of a region inside a more whole one."""
-WHOLE_FILL = 0.75
-"""The whole must have this much of the part's colour, else the part is the thing itself and the
-rest is something else next to it."""
-LARGE_FILL = 0.55
-"""The same where the whole is more than three times as large: labels and lids differ more."""
-MOTION_BONUS = 0.35
-"""How much "at rest before and gone later" counts for being listed at all; never enters D."""
+LIGHTNESS = 0.7
+"""Weight of lightness in colour differences across an outline: shading changes it most."""
+BULK = 0.02
+"""Share of the picture from which something that its border cuts off is bulk."""
 
 
 class RegionDetector:
@@ -69,20 +67,36 @@ class RegionDetector:
         progress(0.0, "looking for regions")
         picture = _maps(image, request, progress)
         progress(0.2, "looking for regions")
-        regions = _regions(image, picture, request, progress)
+        regions = _regions(picture, request, progress)
         scale = request.image.shape[1] / image.shape[1]
         height, width = request.image.shape[:2]
-        measured: list[tuple[Region, Appearance]] = []
+        judged: list[Judged] = []
         for number, region in enumerate(regions):
             if number % 20 == 0:
-                progress(0.6 + 0.4 * number / len(regions), "judging regions")
-            measured.append((region, measure(region, picture)))
-        chosen = _suppressed(_parts_lowered(measured), request, image.shape[0] * image.shape[1])
+                progress(0.6 + 0.3 * number / len(regions), "judging regions")
+            judged.append(Judged(region, measure(region, picture)))
+        rows, columns = image.shape[:2]
+        progress(0.9, "preferring whole things")
+        judged = without_doubles(judged)
+        progress(0.93, "preferring whole things")
+        joined = [Judged(r, measure(r, picture), joined=True) for r in banded(judged, picture)]
+        judged = without_doubles(judged + joined) if joined else judged
+        progress(0.96, "preferring whole things")
+        judged = wholes_preferred(judged, rows, columns, picture.has_color)
+        chosen = listed(
+            judged,
+            rows * columns,
+            request.limit,
+            request.threshold,
+            request.nms_iou,
+            (request.min_area, request.max_area),
+        )
         found = []
-        for region, look in chosen:
-            x0, y0, x1, y1 = (v * scale for v in region.box)
+        for item in chosen:
+            x0, y0, x1, y1 = (v * scale for v in item.region.box)
             box = (float(x0), float(y0), float(min(x1, width)), float(min(y1, height)))
-            found.append(Detection(box, look.score, region.source, look.evidence(request.colors)))
+            evidence = item.look.evidence(request.colors)
+            found.append(Detection(box, item.look.score, item.region.source, evidence))
         return tuple(sorted(found, key=lambda d: -d.score))
 
 
@@ -101,11 +115,6 @@ def _maps(image: U8, request: DetectionRequest, progress: Progress) -> Picture:
     import cv2
 
     lab = to_lab(np.asarray(cv2.bilateralFilter(image, 5, 20, 3), dtype=np.uint8))
-    gradient = np.zeros(lab.shape[:2], np.float32)
-    for channel in range(3):
-        dx = cv2.Sobel(lab[..., channel], cv2.CV_32F, 1, 0, ksize=3)
-        dy = cv2.Sobel(lab[..., channel], cv2.CV_32F, 0, 1, ksize=3)
-        gradient = np.maximum(gradient, np.hypot(dx, dy))
     progress(0.02, "looking for regions")
     still = tuple(_reduced(f) for f in request.still)
     later = tuple(_reduced(f) for f in request.later)
@@ -117,23 +126,41 @@ def _maps(image: U8, request: DetectionRequest, progress: Progress) -> Picture:
     progress(0.05, "looking for regions")
     surface = surface_difference(lab, image)
     match: F32 = color_match(lab, request.colors, lambda: progress(0.05, "colour words"))
+    a, b = lab[..., 1], lab[..., 2]
+    hue = np.degrees(np.arctan2(b, a)) % 360.0
+    hue[np.hypot(a, b) < CHROMATIC] = np.nan
     return Picture(
-        lab=lab,
+        lab=lab * np.array([LIGHTNESS, 1.0, 1.0], np.float32),
+        hue=hue.astype(np.float32),
         match=match,
         surface=surface,
-        edges=np.clip(gradient / 60.0, 0.0, 1.0).astype(np.float32),
+        bulk=_bulk(surface),
         vacated=cleaned(vacated, 1),
         has_color=bool(request.colors),
         shape=preferred_shape(request.phrase),
     )
 
 
-def _regions(
-    image: U8, picture: Picture, request: DetectionRequest, progress: Progress
-) -> list[Region]:
+def _bulk(surface: F32) -> Bool:
+    """Pixels of large things that the picture's border cuts off."""
+    import cv2
+
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(
+        cleaned(surface > SURFACE_DISTANCE, 1).astype(np.uint8), connectivity=8
+    )
+    border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+    large = stats[:, cv2.CC_STAT_AREA] > BULK * surface.size
+    bulky = large & np.isin(np.arange(len(stats)), border)
+    bulky[0] = False
+    return np.asarray(bulky[labels], dtype=np.bool_)
+
+
+def _regions(picture: Picture, request: DetectionRequest, progress: Progress) -> list[Region]:
     height, width = picture.surface.shape
     total = height * width
     low, high = max(12, int(request.min_area * total * 0.5)), int(request.max_area * total)
+    unweighted = picture.lab / np.array([LIGHTNESS, 1.0, 1.0], np.float32)
+    lab: F32 = np.asarray(unweighted, dtype=np.float32)
     regions: list[Region] = []
     for limit in SURFACE_LEVELS:
         for radius in (1, 2):
@@ -151,65 +178,7 @@ def _regions(
     regions += components(stood_out, "motion", low, high)
     for number, scale in enumerate((40.0, 120.0)):
         progress(0.3 + 0.15 * number, "segmenting")
-        labels = segment_graph(picture.lab, scale, max(12, low // 2))
+        labels = segment_graph(lab, scale, max(12, low // 2))
         progress(0.38 + 0.15 * number, "segmenting")
-        regions += merged_regions(
-            labels, picture.lab, low, high, lambda: progress(0.4, "merging segments")
-        )
-    del image
+        regions += merged_regions(labels, lab, low, high, lambda: progress(0.4, "merging segments"))
     return regions
-
-
-def _suppressed(
-    measured: list[tuple[Region, Appearance]], request: DetectionRequest, total: int
-) -> list[tuple[Region, Appearance]]:
-    """Greedy non-maximum suppression, by confidence plus what else speaks for a thing."""
-
-    def rank(item: tuple[Region, Appearance]) -> float:
-        return item[1].score + 0.25 * item[1].object + MOTION_BONUS * item[1].vacated
-
-    kept: list[tuple[Region, Appearance]] = []
-    boxes: list[Box] = []
-    for region, look in sorted(measured, key=rank, reverse=True):
-        if len(kept) >= request.limit:
-            break
-        x0, y0, x1, y1 = region.box
-        share = (x1 - x0) * (y1 - y0) / total
-        if not request.min_area <= share <= request.max_area:
-            continue
-        if min(x1 - x0, y1 - y0) < 4 or look.score < request.threshold:
-            continue
-        box = (float(x0), float(y0), float(x1), float(y1))
-        if all(box_iou(box, other) <= request.nms_iou for other in boxes):
-            kept.append((region, look))
-            boxes.append(box)
-    return kept
-
-
-def _parts_lowered(
-    measured: list[tuple[Region, Appearance]],
-) -> list[tuple[Region, Appearance]]:
-    """Lower the confidence of what lies inside something more whole (a lid, a label)."""
-    if not measured:
-        return measured
-    boxes = np.array([r.box for r, _ in measured], np.float64)
-    area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-    fill = np.array([look.fill for _, look in measured])
-    isolated = np.array([look.isolated for _, look in measured])
-    solid = np.array([look.compact > 0.6 for _, look in measured])
-    lowered = []
-    for i, (region, look) in enumerate(measured):
-        width = np.minimum(boxes[:, 2], boxes[i, 2]) - np.maximum(boxes[:, 0], boxes[i, 0])
-        height = np.minimum(boxes[:, 3], boxes[i, 3]) - np.maximum(boxes[:, 1], boxes[i, 1])
-        covered = np.clip(width, 0, None) * np.clip(height, 0, None) >= 0.9 * area[i]
-        whole = (
-            covered
-            & solid
-            & (area > 1.3 * area[i])
-            & (area < 30.0 * area[i])
-            & (isolated > look.isolated + np.where(area > 3.0 * area[i], -0.1, 0.05))
-            & (fill >= np.where(area > 3.0 * area[i], LARGE_FILL, WHOLE_FILL) * look.fill)
-        )
-        factor = PART_WEIGHT if whole.any() else 1.0
-        lowered.append((region, replace(look, score=look.score * factor)))
-    return lowered

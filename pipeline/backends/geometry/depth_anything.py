@@ -20,6 +20,7 @@ from pipeline.backends.geometry.protocol import (
     depth_picture,
     given_camera,
 )
+from pipeline.backends.transformers_log import quiet_transformers
 from pipeline.backends.weights import Weights
 from pipeline.model.geometry import CameraOrigin
 from pipeline.model.problem import DataError
@@ -81,9 +82,10 @@ class DepthAnything(ModelBackend):
             raise DataError(
                 "no_weights", f"{folder.name} is a file; give the folder that holds config.json."
             )
-        model, report = DepthAnythingForDepthEstimation.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, output_loading_info=True
-        )
+        with quiet_transformers():
+            model, report = DepthAnythingForDepthEstimation.from_pretrained(
+                folder, local_files_only=True, use_safetensors=True, output_loading_info=True
+            )
         missing = sorted(report["missing_keys"])
         if missing:
             raise ValueError(f"{len(missing)} weights are missing, the first is {missing[0]}")

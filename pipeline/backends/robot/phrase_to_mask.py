@@ -15,7 +15,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from pipeline.backends.backend import ModelBackend, ModelSettings, Progress
+from pipeline.backends.backend import ModelBackend, ModelSettings, Progress, part_of
 from pipeline.backends.robot.arm_choice import choose_arm, nearest_to, small_masks
 from pipeline.backends.robot.protocol import (
     ARM_PHRASE,
@@ -24,7 +24,7 @@ from pipeline.backends.robot.protocol import (
     RobotRegion,
     RobotRequest,
 )
-from pipeline.backends.robot.region import no_robot, part_of, region_of
+from pipeline.backends.robot.region import no_robot, region_of
 from pipeline.backends.weights import Weights
 from pipeline.model.arrays import I32, U8, Bool
 from pipeline.model.candidate import Box, Proposal
@@ -126,8 +126,6 @@ class PhraseToMask(ModelBackend):
         self, request: RobotRequest, height: int, width: int, progress: Progress
     ) -> tuple[U8, tuple[Problem, ...]]:
         """Masks (F, ceil(H*W/8)) that follow what a person clicked or painted."""
-        from pipeline.backends.robot.sam2_clicks import mask_at_clicks
-
         masks: dict[int, Bool] = {painted.frame: painted.mask for painted in request.painted}
         clicked: dict[int, list[RobotClick]] = {}
         for click in request.clicks:
@@ -145,7 +143,10 @@ class PhraseToMask(ModelBackend):
                     )
                 )
             elif frame not in masks:
-                masks[frame] = mask_at_clicks(self._sam2, request.frame_at(frame), clicks)
+                points = np.array([(click.x, click.y) for click in clicks], np.float32)
+                inside = np.array([click.inside for click in clicks], np.bool_)
+                image = request.frame_at(frame)
+                masks[frame] = self._sam2.segment_points(image, points, inside)
         packed = np.zeros((len(request.tracked), -(-height * width // 8)), np.uint8)
         seeds = np.array(sorted(f for f, mask in masks.items() if mask.any()), np.int32)
         if not len(seeds):

@@ -22,15 +22,6 @@ SMALLEST_GRIPPER = 12
 """Pixels, at the working width, under which a gripper's mask says nothing."""
 
 
-def part_of(progress: Progress, start: float, end: float) -> Progress:
-    """Progress of a step, 0..1, as the part from `start` to `end` of the whole."""
-
-    def report(share: float, what: str) -> None:
-        progress(start + (end - start) * share, what)
-
-    return report
-
-
 def no_robot(why: str) -> Problem:
     """The problem of a clip without a robot.
 

@@ -15,12 +15,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from pipeline.backends.backend import ModelBackend, Progress
+from pipeline.backends.backend import ModelBackend, Progress, part_of
 from pipeline.backends.devices import Placement, loaded, memory_guard
 from pipeline.backends.robot.arm_choice import choose_arm, small_masks
 from pipeline.backends.robot.arm_parts import split_arms
 from pipeline.backends.robot.protocol import RobotRegion, RobotRequest
-from pipeline.backends.robot.region import part_of, region_of
+from pipeline.backends.robot.region import region_of
 from pipeline.backends.tracking.checkout import (
     Checkout,
     Repository,

@@ -19,6 +19,7 @@ class Segmentation:
     Attributes:
         masks: (K, H, W) bool.
         collapsed: Indices whose mask is the inscribed ellipse because segmentation failed.
+        skipped: Those of them that were not tried because the time for a picture was over.
         quality: (K,) float32, IoU with the true mask that the segmenter expects, NaN where it
             cannot tell; None if it never can.
         placement: Device and precision it ran with, e.g. `cuda:0, bfloat16`; empty if it has no
@@ -29,6 +30,7 @@ class Segmentation:
     collapsed: tuple[int, ...]
     quality: F32 | None = None
     placement: str = ""
+    skipped: tuple[int, ...] = ()
 
 
 class Segmenter(Backend, Protocol):

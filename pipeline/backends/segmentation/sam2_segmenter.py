@@ -196,6 +196,7 @@ class Sam2Segmenter(ModelBackend):
         import torch
 
         model = self.model()
+        self.placement = model.place.text
         height, width = image.shape[:2]
         with self._computing(model, f"segmenting at {len(points)} clicks"):
             labels = torch.from_numpy(np.where(inside, INSIDE, OUTSIDE).astype(np.int32))
@@ -219,7 +220,8 @@ class Sam2Segmenter(ModelBackend):
         device = model.place.device
         corners = np.array(boxes, np.float32).reshape(-1, 2)
         masks, ratings = [], []
-        with self._computing(model, f"segmenting {len(boxes)} boxes"):
+        advice = "max_candidates of the proposals"
+        with self._computing(model, f"segmenting {len(boxes)} boxes", advice):
             progress(0.1, "encoding the picture")
             features = self._features(model, image)
             points = model_points(corners, height, width, model.size, device).reshape(-1, 2, 2)
@@ -247,11 +249,11 @@ class Sam2Segmenter(ModelBackend):
 
     @staticmethod
     @contextmanager
-    def _computing(model: PictureModel, what: str) -> Iterator[None]:
+    def _computing(model: PictureModel, what: str, advice: str = "") -> Iterator[None]:
         import torch
 
         with (
-            memory_guard(what, "max_candidates of the proposals"),
+            memory_guard(what, advice),
             torch.inference_mode(),
             half_precision(model.place),
         ):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -18,6 +17,7 @@ from pipeline.backends.segmentation.sam2_segmenter import (
     Sam2Segmenter,
     half_precision,
 )
+from pipeline.backends.transformers_log import quiet_transformers
 from pipeline.backends.weights import Weights
 from pipeline.model.arrays import Bool
 from pipeline.model.problem import DataError
@@ -155,7 +155,7 @@ def _read(name: str, path: Path) -> Any:
     if meta is not None:
         return _converted(kind, meta)
     folder = path.parent if path.is_file() else path
-    with _quiet():
+    with quiet_transformers():
         model, report = kind.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, output_loading_info=True
         )
@@ -168,26 +168,6 @@ def _read(name: str, path: Path) -> Any:
             f"(the first is {missing[0]}).",
         )
     return model.eval()
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep transformers from drawing progress bars and from remarks that are none of the user's.
-
-    It remarks that the Hub's weights are those of the video model, also where a picture model
-    takes its part of them.
-    """
-    from transformers.utils import logging
-
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()
 
 
 def _converted(kind: Any, meta: Path) -> Any:
