@@ -117,7 +117,7 @@ def annotate(arguments: argparse.Namespace) -> int:
     settings = list(arguments.set)
     if arguments.camera is not None:
         settings.append(f"proposals.camera={_camera_key(arguments.camera, info)}")
-    options = parse_settings(settings, graph, arguments.profile)
+    options = parse_settings(settings, graph, arguments.profile or "")
     if arguments.episodes is not None:
         wanted = parse_episodes(arguments.episodes, [e.index for e in info.episodes])
     else:

@@ -33,6 +33,7 @@ def run_demo(out: Path, *, offscreen: bool) -> int:
         dataset=str(sample),
         episodes=None,
         camera=None,
+        profile=None,
         set=[],
         predictions=predictions,
         no_cache=False,

@@ -139,11 +139,25 @@ class MoveBoundary(_Edit):
         return f"move phase boundary to frame {self.frame}"
 
 
-class SplitPhase(_Edit):
-    """Cut a phase of an arm in two; found again by a frame inside it and its name.
+class _Restructure(_Edit):
+    """Changes which phases an arm has: boundaries moved before it are not those moved after it.
 
     Attributes:
         arm: Which arm.
+    """
+
+    stage: ClassVar[str] = "phases"
+    arm: str
+
+    @property
+    def seals(self) -> str:
+        return f"phases/boundary/{self.arm}/"
+
+
+class SplitPhase(_Restructure):
+    """Cut a phase of an arm in two; found again by a frame inside it and its name.
+
+    Attributes:
         frame: First frame of the second part.
         was: Name of the phase when it was split.
         before: Name of the first part.
@@ -151,27 +165,20 @@ class SplitPhase(_Edit):
     """
 
     kind: Literal["split_phase"] = "split_phase"
-    stage: ClassVar[str] = "phases"
-    arm: str
     frame: int = Field(ge=1)
     was: PhaseName
     before: PhaseName
     after: PhaseName
 
     @property
-    def seals(self) -> str:
-        return f"phases/boundary/{self.arm}/"
-
-    @property
     def title(self) -> str:
         return f"split {self.was.words} at frame {self.frame}, then {self.after.words}"
 
 
-class MergePhases(_Edit):
+class MergePhases(_Restructure):
     """Make two neighbouring phases of an arm one; found again by their names, nearest to a frame.
 
     Attributes:
-        arm: Which arm.
         frame: Boundary between them when they were merged.
         first: Name of the phase before it then.
         second: Name of the phase after it then.
@@ -179,42 +186,29 @@ class MergePhases(_Edit):
     """
 
     kind: Literal["merge_phases"] = "merge_phases"
-    stage: ClassVar[str] = "phases"
-    arm: str
     frame: int = Field(ge=1)
     first: PhaseName
     second: PhaseName
     name: PhaseName
 
     @property
-    def seals(self) -> str:
-        return f"phases/boundary/{self.arm}/"
-
-    @property
     def title(self) -> str:
         return f"merge {self.first.words} and {self.second.words} at frame {self.frame}"
 
 
-class NamePhase(_Edit):
+class NamePhase(_Restructure):
     """Give a phase of an arm another name; found again by a frame inside it and its name.
 
     Attributes:
-        arm: Which arm.
         frame: A frame inside it when it was named.
         was: Its name then.
         name: Its new name.
     """
 
     kind: Literal["name_phase"] = "name_phase"
-    stage: ClassVar[str] = "phases"
-    arm: str
     frame: int = Field(ge=0)
     was: PhaseName
     name: PhaseName
-
-    @property
-    def seals(self) -> str:
-        return f"phases/boundary/{self.arm}/"
 
     @property
     def title(self) -> str:
@@ -272,21 +266,15 @@ class FixBox(_Edit):
         return "fix candidate box"
 
 
-class PaintMask(_Edit):
-    """Replace a candidate's mask; the candidate is found again by its box.
+class _Painted(_Edit):
+    """A mask on a picture.
 
     Attributes:
-        box: Its box when it was painted.
-        candidate: Its number then, for people; the box decides.
         height: Of the picture, pixels.
         width: Of the picture, pixels.
         runs: The mask, see `pipeline.model.mask_runs`.
     """
 
-    kind: Literal["paint_mask"] = "paint_mask"
-    stage: ClassVar[str] = "masks"
-    box: Box
-    candidate: int = Field(ge=0)
     height: int = Field(ge=1, le=MAX_PICTURE_SIDE)
     width: int = Field(ge=1, le=MAX_PICTURE_SIDE)
     runs: tuple[Annotated[int, Field(ge=0)], ...] = Field(max_length=MAX_MASK_RUNS)
@@ -299,6 +287,20 @@ class PaintMask(_Edit):
         if sum(self.runs) != pixels:
             raise ValueError(f"runs of {sum(self.runs)} pixels on {self.width}x{self.height}")
         return self
+
+
+class PaintMask(_Painted):
+    """Replace a candidate's mask; the candidate is found again by its box.
+
+    Attributes:
+        box: Its box when it was painted.
+        candidate: Its number then, for people; the box decides.
+    """
+
+    kind: Literal["paint_mask"] = "paint_mask"
+    stage: ClassVar[str] = "masks"
+    box: Box
+    candidate: int = Field(ge=0)
 
     @property
     def slot(self) -> str:
@@ -334,31 +336,16 @@ class MarkRobot(_Edit):
         return f"mark {'the robot' if self.inside else 'what is not the robot'}"
 
 
-class PaintRobot(_Edit):
+class PaintRobot(_Painted):
     """Robot mask of one frame, painted or imported; it replaces what the backend found there.
 
     Attributes:
         frame: Frame of the episode.
-        height: Of the picture, pixels.
-        width: Of the picture, pixels.
-        runs: The mask, see `pipeline.model.mask_runs`.
     """
 
     kind: Literal["paint_robot"] = "paint_robot"
     stage: ClassVar[str] = "robot"
     frame: int = Field(ge=0)
-    height: int = Field(ge=1, le=MAX_PICTURE_SIDE)
-    width: int = Field(ge=1, le=MAX_PICTURE_SIDE)
-    runs: tuple[Annotated[int, Field(ge=0)], ...] = Field(max_length=MAX_MASK_RUNS)
-
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        pixels = self.height * self.width
-        if pixels > MAX_PICTURE_PIXELS:
-            raise ValueError(f"a picture of {self.width}x{self.height} is too large")
-        if sum(self.runs) != pixels:
-            raise ValueError(f"runs of {sum(self.runs)} pixels on {self.width}x{self.height}")
-        return self
 
     @property
     def slot(self) -> str:

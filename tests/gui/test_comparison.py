@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,31 +10,11 @@ from PySide6.QtCore import QPoint, Qt
 from pytestqt.qtbot import QtBot
 
 from app.main_window import MainWindow
-from app.window_run import make_window
 from pipeline.evaluation.comparison import Kind
-from tests.datasets import SAMPLE
 from tests.gui import overlay_examples as example
 from tests.gui.test_main_window import open_episode, session, wait_done
 from viewers.frame_panel import FramePanel
 from widgets.candidate_model import COMPARED, ROW_ROLE, CandidateRow, Column
-
-
-@pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("compare") / "sample"
-    shutil.copytree(SAMPLE, root)
-    return root
-
-
-@pytest.fixture
-def window(qtbot: QtBot, tmp_path: Path) -> Iterator[MainWindow]:
-    made = make_window("dark", settings_file=tmp_path / "settings.ini")
-    made.resize(1280, 800)
-    made.arrange()
-    qtbot.addWidget(made)
-    made.show()
-    yield made
-    made.close()
 
 
 def rows(window: MainWindow) -> list[CandidateRow]:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,32 +13,12 @@ from pytestqt.qtbot import QtBot
 
 from app.actions import ACTIONS
 from app.main_window import MainWindow
-from app.window_run import make_window
 from pipeline.document import Part
 from tests.datasets import SAMPLE, write_v2
 
 SECONDS = 1000
 EPISODE_TIME = 180 * SECONDS
 """One episode takes 10 to 30 s on two cores; results are kept for the tests that follow."""
-
-
-@pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy beside which corrections may be written (read-only data has its own test)."""
-    root = tmp_path_factory.mktemp("window") / "sample"
-    shutil.copytree(SAMPLE, root)
-    return root
-
-
-@pytest.fixture
-def window(qtbot: QtBot, tmp_path: Path) -> Iterator[MainWindow]:
-    made = make_window("dark", settings_file=tmp_path / "settings.ini")
-    made.resize(1280, 800)
-    made.arrange()
-    qtbot.addWidget(made)
-    made.show()
-    yield made
-    made.close()
 
 
 def open_episode(qtbot: QtBot, window: MainWindow, root: Path, episode: int) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,30 +14,10 @@ from pytestqt.qtbot import QtBot
 
 from app.main_window import MainWindow
 from app.picture_actions import file_name, write_png
-from app.window_run import make_window
 from pipeline.model.edits import FixBox, PaintMask
-from tests.datasets import SAMPLE
 from tests.gui.test_main_window import open_episode, session, wait_done
 
 LEFT, RIGHT = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton
-
-
-@pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("painting") / "sample"
-    shutil.copytree(SAMPLE, root)
-    return root
-
-
-@pytest.fixture
-def window(qtbot: QtBot, tmp_path: Path) -> Iterator[MainWindow]:
-    made = make_window("dark", settings_file=tmp_path / "settings.ini")
-    made.resize(1280, 800)
-    made.arrange()
-    qtbot.addWidget(made)
-    made.show()
-    yield made
-    made.close()
 
 
 def states(window: MainWindow) -> dict[str, str]:

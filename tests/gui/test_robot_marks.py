@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from PySide6.QtWidgets import QFileDialog
 from pytestqt.qtbot import QtBot
 
 from app.main_window import MainWindow
-from app.window_run import make_window
 from pipeline.model.edits import MarkRobot, PaintRobot
 from tests.datasets import SAMPLE
 from tests.gui.overlay_examples import HEIGHT, KEYFRAME, WIDTH, overlays
@@ -83,17 +81,6 @@ def test_marks_are_seen_at_their_frame_only(viewer: FrameViewer) -> None:
     hidden = picture(viewer)
     viewer.set_robot_marks(())
     assert (picture(viewer) == hidden).all()
-
-
-@pytest.fixture
-def window(qtbot: QtBot, tmp_path: Path) -> Iterator[MainWindow]:
-    made = make_window("dark", settings_file=tmp_path / "settings.ini")
-    made.resize(1280, 800)
-    made.arrange()
-    qtbot.addWidget(made)
-    made.show()
-    yield made
-    made.close()
 
 
 def test_clicks_and_imported_masks_are_corrections_of_the_robot(

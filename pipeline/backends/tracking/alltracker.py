@@ -18,12 +18,13 @@ import numpy as np
 
 from pipeline.backends.backend import Progress
 from pipeline.backends.devices import Placement, loaded, memory_guard, place
-from pipeline.backends.tracking.checkout import ClonedBackend, Repository
-from pipeline.backends.tracking.clip import BackwardFrames, carried_boxes, inside, with_keyframe
+from pipeline.backends.tracking.checkout import Repository
+from pipeline.backends.tracking.clip import BackwardFrames, inside
+from pipeline.backends.tracking.cloned_tracker import ClonedTracker
 from pipeline.backends.tracking.precision import automatic_precision
-from pipeline.backends.tracking.protocol import PointTracks, TrackingRequest, no_boxes
+from pipeline.backends.tracking.protocol import TrackingRequest
 from pipeline.backends.weights import Weights
-from pipeline.model.arrays import F32, U8, Bool
+from pipeline.model.arrays import F32, I32, U8, Bool
 
 if TYPE_CHECKING:
     import torch
@@ -39,7 +40,7 @@ STRIDE = 64
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-class AllTracker(ClonedBackend):
+class AllTracker(ClonedTracker):
     """Tracks all pixels and reports the asked ones. See `ClonedBackend` for `weights`."""
 
     name: ClassVar[str] = "alltracker"
@@ -58,23 +59,16 @@ class AllTracker(ClonedBackend):
         """Load code and weights as for use. Raises DataError."""
         self._net()
 
-    def track(self, request: TrackingRequest, progress: Progress) -> PointTracks:
-        """Follow the points from the keyframe to both ends of the clip.
-
-        Raises DataError `bad_weights`, `out_of_memory`, `no_device`, or Cancelled.
-        """
-        rows = with_keyframe(request)
-        reported = np.isin(rows, request.frames)
-        n = len(request.points)
-        points = np.full((len(rows), n, 2), np.nan, np.float32)
-        visible = np.zeros((len(rows), n), np.bool_)
-        if n == 0 or len(request.frames) == 0:
-            boxes = no_boxes(int(reported.sum()), len(request.masks))
-            return PointTracks(points[reported], visible[reported], boxes)
-        progress(0.0, "loading AllTracker")
+    def _follow(
+        self,
+        request: TrackingRequest,
+        rows: I32,
+        keyframe: int,
+        points: F32,
+        visible: Bool,
+        progress: Progress,
+    ) -> None:
         net = self._net()
-        keyframe = int(np.searchsorted(rows, request.keyframe))
-        points[keyframe], visible[keyframe] = request.points, True
         share = 0.0
 
         def reading(_: float, what: str) -> None:
@@ -97,11 +91,6 @@ class AllTracker(ClonedBackend):
             moved, seen = self._walk(net, rows[order].tolist(), fetch, request.points, report)
             points[order[1:]], visible[order[1:]] = moved, seen
             done += len(order) - 1
-        return PointTracks(
-            points[reported],
-            visible[reported],
-            carried_boxes(request, points[reported], visible[reported]),
-        )
 
     def _net(self) -> Any:
         return loaded(self, "alltracker", self._build)

@@ -14,10 +14,11 @@ import numpy as np
 
 from pipeline.backends.backend import Progress
 from pipeline.backends.devices import Placement, loaded, memory_guard, place
-from pipeline.backends.tracking.checkout import ClonedBackend, Repository
-from pipeline.backends.tracking.clip import carried_boxes, inside, with_keyframe
+from pipeline.backends.tracking.checkout import Repository
+from pipeline.backends.tracking.clip import inside
+from pipeline.backends.tracking.cloned_tracker import ClonedTracker
 from pipeline.backends.tracking.precision import automatic_precision
-from pipeline.backends.tracking.protocol import PointTracks, TrackingRequest, no_boxes
+from pipeline.backends.tracking.protocol import TrackingRequest
 from pipeline.backends.weights import Weights
 from pipeline.model.arrays import F32, I32, Bool
 
@@ -67,7 +68,7 @@ def passes(count: int, keyframe: int, size: int, overlap: int) -> Iterator[Span]
         first = start
 
 
-class CoTracker(ClonedBackend):
+class CoTracker(ClonedTracker):
     """Tracks sparse points, all of a pass together. See `ClonedBackend` for `weights`."""
 
     name: ClassVar[str] = "cotracker"
@@ -88,23 +89,16 @@ class CoTracker(ClonedBackend):
         """Load code and weights as for use. Raises DataError."""
         self._predictor()
 
-    def track(self, request: TrackingRequest, progress: Progress) -> PointTracks:
-        """Follow the points from the keyframe to both ends of the clip.
-
-        Raises DataError `bad_weights`, `out_of_memory`, `no_device`, or Cancelled.
-        """
-        rows = with_keyframe(request)
-        reported = np.isin(rows, request.frames)
-        n = len(request.points)
-        points = np.full((len(rows), n, 2), np.nan, np.float32)
-        visible = np.zeros((len(rows), n), np.bool_)
-        if n == 0 or len(request.frames) == 0:
-            boxes = no_boxes(int(reported.sum()), len(request.masks))
-            return PointTracks(points[reported], visible[reported], boxes)
-        progress(0.0, "loading CoTracker3")
+    def _follow(
+        self,
+        request: TrackingRequest,
+        rows: I32,
+        keyframe: int,
+        points: F32,
+        visible: Bool,
+        progress: Progress,
+    ) -> None:
         predictor = self._predictor()
-        keyframe = int(np.searchsorted(rows, request.keyframe))
-        points[keyframe], visible[keyframe] = request.points, True
         spans = list(passes(len(rows), keyframe, FRAMES_PER_PASS, OVERLAP))
         for number, span in enumerate(spans):
             share, part = number / len(spans), 1.0 / len(spans)
@@ -113,11 +107,6 @@ class CoTracker(ClonedBackend):
                 progress(share + part * x, what)
 
             self._pass(predictor, request, rows, span, points, visible, report)
-        return PointTracks(
-            points[reported],
-            visible[reported],
-            carried_boxes(request, points[reported], visible[reported]),
-        )
 
     def _predictor(self) -> Any:
         return loaded(self, "cotracker3_offline", self._build)
