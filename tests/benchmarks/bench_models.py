@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.annotate import annotate_episode, standard_graph
+from pipeline.backends.detection.llmdet import LLMDetDetector
+from pipeline.backends.weights import MODELS_FOLDER
 from pipeline.engine.cache import StageOutcome
 from pipeline.engine.graph import NodeId
 from pipeline.sources.detect import open_dataset
@@ -69,8 +71,10 @@ def options_of(
 ) -> dict[str, Any]:
     """Options with every backend a model, its weights in `folder`."""
     sam2 = model_stack.write_sam2(folder / "sam2")
+    # The robot's backend takes LLMDet's own weights from here.
+    os.environ[MODELS_FOLDER] = str(folder)
     chosen = {
-        "proposals": ("llmdet", model_stack.write_llmdet(folder / "llmdet")),
+        "proposals": ("llmdet", model_stack.write_llmdet(folder / LLMDetDetector.weights.repo)),
         "masks": ("sam2", sam2),
         "tracks": ("sam2_video", sam2),
         "lifting": (
