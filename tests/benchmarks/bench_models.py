@@ -100,14 +100,17 @@ def main() -> None:
     device = os.environ.get("DEMOSCOPE_BENCH_DEVICE", "auto")
     seconds = float(os.environ.get("DEMOSCOPE_BENCH_SECONDS", LENGTH / FPS))
     tracker = os.environ.get("DEMOSCOPE_BENCH_TRACKER", "")
-    rate = 6.0 * seconds * FPS / LENGTH  # as many tracked frames as a clip of `seconds` has
+    # As many tracked frames as a clip of `seconds` has; the option allows no rate below 1.
+    rate = max(6.0 * seconds * FPS / LENGTH, 1.0)
     graph = standard_graph()
     for geometry in ("moge", "depth_anything"):
         source = Retimed(open_dataset(SAMPLE), back=False)
         with tempfile.TemporaryDirectory() as folder:
             options = options_of(graph, Path(folder), device, tracker, geometry)
-            options["tracks"] = replace(options["tracks"], track_fps=max(rate, 1.0))
-            write(f"{seconds:g} s at 6 fps, random weights, device {device}, {geometry}")
+            options["tracks"] = replace(options["tracks"], track_fps=rate)
+            write(
+                f"{round(rate * LENGTH / FPS)} tracked frames, random weights, device {device}, {geometry}"
+            )
             write(conditions("torch", "transformers"))
             done = annotate_episode(source, 0, graph=graph, options=options, observer=Meter())
             if done.failure is not None:
