@@ -108,9 +108,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             options = options_of(graph, Path(folder), device, tracker, geometry)
             options["tracks"] = replace(options["tracks"], track_fps=rate)
-            write(
-                f"{round(rate * LENGTH / FPS)} tracked frames, random weights, device {device}, {geometry}"
-            )
+            frames = round(rate * LENGTH / FPS)
+            write(f"{frames} tracked frames, random weights, device {device}, {geometry}")
             write(conditions("torch", "transformers"))
             done = annotate_episode(source, 0, graph=graph, options=options, observer=Meter())
             if done.failure is not None:
