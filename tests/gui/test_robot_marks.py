@@ -15,10 +15,9 @@ from pytestqt.qtbot import QtBot
 from app.main_window import MainWindow
 from pipeline.model.edits import MarkRobot, PaintRobot
 from tests.datasets import SAMPLE
-from tests.gui.overlay_examples import HEIGHT, KEYFRAME, WIDTH, overlays
+from tests.gui.overlay_examples import KEYFRAME
 from tests.gui.test_main_window import open_episode, session, wait_done
-from tests.gui.viewer_hands import at, picture, show_frame
-from viewers.frame_header import HEADER_HEIGHT
+from tests.gui.viewer_hands import at, picture, shown_viewer
 from viewers.frame_viewer import FrameViewer
 from viewers.marking_canvas import RobotMark
 from viewers.overlays import OverlayVisibility
@@ -28,15 +27,7 @@ LEFT, RIGHT = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton
 
 @pytest.fixture
 def viewer(qtbot: QtBot) -> FrameViewer:
-    widget = FrameViewer()
-    qtbot.addWidget(widget)
-    widget.resize(4 * WIDTH, 4 * HEIGHT + HEADER_HEIGHT)
-    widget.set_camera("observation.images.top")
-    show_frame(widget, KEYFRAME)
-    widget.set_overlays(overlays())
-    widget.show()
-    qtbot.waitExposed(widget)
-    return widget
+    return shown_viewer(qtbot)
 
 
 def test_both_buttons_mark_and_the_tool_stays(qtbot: QtBot, viewer: FrameViewer) -> None:

@@ -32,7 +32,7 @@ from pipeline.model.problem import Cancelled, DataError
 from pipeline.stages.backend_options import FALLBACK
 from pipeline.stages.masks import MasksOptions, MasksStage
 from tests.pipeline.rendered_scene import KEY, Scene, run
-from tests.pipeline.tiny_sam2 import HEIGHT, WIDTH, iou, picture, random_model, write_folder
+from tests.pipeline.tiny_sam2 import HEIGHT, WIDTH, iou, picture, quiet, random_model, write_folder
 
 BOXES = ((24.0, 34.0, 56.0, 66.0), (80.0, 10.0, 140.0, 70.0), (0.0, 0.0, 160.0, 96.0))
 
@@ -47,11 +47,6 @@ def _models() -> Iterator[None]:
     """Loaded models serve all tests, as in a worker."""
     yield
     release_models()
-
-
-def quiet(share: float, what: str) -> None:
-    assert 0 <= share <= 1
-    assert what
 
 
 def segmenter(weights: Path, **settings: str) -> Sam2Transformers:

@@ -34,6 +34,7 @@ from tests.pipeline.tiny_sam2 import (
     disc,
     iou,
     picture,
+    quiet,
     random_model,
     write_folder,
     write_meta,
@@ -53,11 +54,6 @@ def _models() -> Iterator[None]:
     """Loaded models serve all tests, as in a worker."""
     yield
     release_models()
-
-
-def quiet(share: float, what: str) -> None:
-    assert 0 <= share <= 1
-    assert what
 
 
 def tracker(weights: Path, **settings: str) -> Sam2Video:

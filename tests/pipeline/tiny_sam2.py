@@ -92,6 +92,12 @@ def write_meta(folder: Path, model: Any | None = None) -> Path:
     return file
 
 
+def quiet(share: float, what: str) -> None:
+    """Progress that nobody is shown; what is told must make sense."""
+    assert 0 <= share <= 1
+    assert what
+
+
 def picture(frame: int = 0) -> U8:
     """A red disc that moves over a ground of blotches, (96, 160, 3) uint8 RGB."""
     blotches = np.random.default_rng(1).integers(0, 255, (12, 20, 3), dtype=np.uint8)
