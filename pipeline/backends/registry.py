@@ -173,11 +173,6 @@ def identity_of(capability: str, name: str, settings: ModelSettings) -> str:
         return f"{name}:none"
 
 
-def describe_backends(capability: str) -> tuple[BackendCard, ...]:
-    """List the backends of a capability for the window and `demoscope models`."""
-    return tuple(describe_backend(capability, name) for name in backend_names(capability))
-
-
 def describe_backend(
     capability: str, name: str, settings: ModelSettings | None = None
 ) -> BackendCard:

@@ -126,10 +126,6 @@ class RunComparison:
         """The change of a candidate of now."""
         return next((c for c in self.changes if c.after == candidate >= 0), None)
 
-    def of_before(self, candidate: int) -> CandidateChange | None:
-        """The change of a candidate of the run before."""
-        return next((c for c in self.changes if c.before == candidate >= 0), None)
-
     @property
     def shared_ids(self) -> dict[int, int]:
         """Id before -> id under which both runs can be shown together.
