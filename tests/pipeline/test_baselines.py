@@ -16,7 +16,9 @@ from pipeline.evaluation.baselines import (
 )
 from pipeline.model.edits import ChooseCandidate
 from pipeline.model.score import ScoresResult
-from pipeline.stages.scores import Clip, ScoresOptions, choose, measure
+from pipeline.scoring.choice import choose
+from pipeline.scoring.formula import ScoresOptions
+from pipeline.scoring.measurement import Clip, measure
 from tests.pipeline.scored_clip import SmallClip, moving, still
 
 OPTIONS = ScoresOptions(smoothing_window=1, object_size_mix=0.0)

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from pipeline.model.geometry import LiftingResult, RobotResult
-from pipeline.stages.scores import Clip, ScoresOptions, measure
+from pipeline.scoring.formula import ScoresOptions
+from pipeline.scoring.measurement import Clip, measure
 from tests.pipeline.scored_clip import FPS, HEIGHT, WIDTH, SmallClip, moving, still
 
 DRIFT = np.array([1.0, 1.6, 0.5, 1.2, 0.8, 2.0], np.float32)

@@ -11,13 +11,16 @@ from pipeline.model.edits import ChooseCandidate, Edit
 from pipeline.model.options import describe
 from pipeline.model.phases import PhaseName
 from pipeline.model.score import ScoresResult, ScoreTerms
-from pipeline.stages.score_formula import (
+from pipeline.scoring.formula import (
+    ScoresOptions,
     depth_relief,
     motion_signal,
     normalise,
+    rescore,
     robot_penalty,
 )
-from pipeline.stages.score_signals import (
+from pipeline.scoring.measurement import Clip, overlap_rows
+from pipeline.scoring.signals import (
     depth_gaps,
     group_median,
     interaction_transitions,
@@ -27,7 +30,7 @@ from pipeline.stages.score_signals import (
     sphere_radius,
     strongest_mean,
 )
-from pipeline.stages.scores import Clip, ScoresOptions, ScoresStage, overlap_rows, rescore
+from pipeline.stages.scores import ScoresStage
 from pipeline.stages.stage import StageContext, StageInputs
 from tests.pipeline.scored_clip import HEIGHT, SmallClip, moving, phase, still
 

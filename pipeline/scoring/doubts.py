@@ -6,7 +6,7 @@ import numpy as np
 
 from pipeline.model.problem import Problem, Severity
 from pipeline.model.score import ScoresResult, ScoreTerms
-from pipeline.stages.score_formula import ScoresOptions, has_spread
+from pipeline.scoring.formula import ScoresOptions, has_spread
 
 
 def doubts(measured: ScoresResult, options: ScoresOptions) -> list[Problem]:
