@@ -9,7 +9,13 @@ import os
 import sys
 from pathlib import Path
 
-from app import models_command
+from app import (
+    curate_command,
+    diagnose_command,
+    evaluate_command,
+    models_command,
+    spot_check_command,
+)
 from app.arguments import parse_size, split_path
 from app.terminal import fail, say
 from pipeline.model.problem import Cancelled, DataError
@@ -103,6 +109,10 @@ def build_parser() -> argparse.ArgumentParser:
         help="run again with this option and show both runs side by side, may be repeated",
     )
 
+    evaluate_command.add_parser(commands)
+    diagnose_command.add_parser(commands)
+    curate_command.add_parser(commands)
+    spot_check_command.add_parser(commands)
     models_command.add_parser(commands)
     commands.add_parser("paths", help="print where settings, caches and results live")
     one = commands.add_parser("doctor", help="say what works on this machine")
@@ -191,6 +201,14 @@ def _dispatch(options: argparse.Namespace, parser: argparse.ArgumentParser) -> i
                 with_3d=options.with_3d,
                 compare=tuple(options.compare),
             )
+        case "evaluate":
+            return evaluate_command.evaluate(options)
+        case "diagnose":
+            return diagnose_command.diagnose(options)
+        case "curate":
+            return curate_command.curate(options)
+        case "spot-check":
+            return spot_check_command.spot_check(options)
         case "models":
             return models_command.models(options)
         case "paths":

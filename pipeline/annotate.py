@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pipeline.engine.cache import ResultCache, StageOutcome
 from pipeline.engine.graph import Graph, Observer, Plan, Run, SilentObserver, StageFailed
-from pipeline.model.annotation import Annotation, PhaseRecord
-from pipeline.model.candidate import ProposalsResult
+from pipeline.evaluation.baselines import mean_motions, path_length
+from pipeline.model.annotation import Annotation, CandidateRecord, PhaseRecord
+from pipeline.model.candidate import MasksResult, ProposalsResult, TracksResult
 from pipeline.model.caption import CaptionResult
 from pipeline.model.demonstration import DatasetSource, Demonstration
 from pipeline.model.edits import EPISODE_SCOPE, Edit
@@ -107,6 +110,38 @@ def annotation_of(
         terms=terms,
         keyframe=proposals.keyframe if proposals is not None else -1,
         runner_up=runner_up,
+        dataset=Path(demonstration.ref.dataset).name,
+        task=task.action.value,
+        winner=scores.winner if scores is not None else -1,
+        chosen_by=scores.chosen_by if scores is not None else "score",
+        candidates=_candidates(results) if scores is not None else (),
+    )
+
+
+def _candidates(results: Mapping[str, StageOutcome]) -> tuple[CandidateRecord, ...]:
+    """All scored candidates with their measured terms."""
+    proposals, scores = _result(results, ProposalsResult), _result(results, ScoresResult)
+    masks, tracks = _result(results, MasksResult), _result(results, TracksResult)
+    if proposals is None or scores is None:
+        return ()
+    found = {p.id: p for p in proposals.candidates}
+    diagonal = math.hypot(masks.height, masks.width) if masks is not None else 0.0
+    return tuple(
+        CandidateRecord(
+            id=t.candidate,
+            box=found[t.candidate].box,
+            label=found[t.candidate].label,
+            detector=t.detector,
+            motion_in=t.motion_in,
+            motion_out=t.motion_out,
+            mean_motion=float(motion),
+            path_length=path_length(tracks, t.candidate) / diagonal if tracks and diagonal else 0.0,
+            proximity=t.proximity,
+            overlap=t.overlap,
+            relief=t.relief,
+            points=t.points,
+        )
+        for t, motion in zip(scores.terms, mean_motions(scores), strict=True)
     )
 
 

@@ -99,8 +99,6 @@ class Cues:
     def of(cls, scores: ScoresResult) -> Cues:
         """Collect the cues of a scored clip."""
         terms = scores.terms
-        known = np.isfinite(scores.motion)
-        total = np.where(known, scores.motion, 0.0).sum(axis=1, dtype=np.float64)
 
         def column(name: str) -> F64:
             return np.array([getattr(t, name) for t in terms], np.float64)
@@ -108,7 +106,7 @@ class Cues:
         return cls(
             ids=tuple(t.candidate for t in terms),
             detector=column("detector"),
-            mean_motion=total / np.maximum(known.sum(axis=1), 1),
+            mean_motion=mean_motions(scores),
             phase_motion=column("motion_normalised"),
             proximity=column("proximity_normalised"),
             overlap=column("overlap"),
@@ -123,6 +121,14 @@ class Cues:
         rows = np.arange(len(self.ids)) if rows is None else rows
         row = max(rows.tolist(), key=lambda i: (score[i], self.detector[i], -self.ids[i]))
         return Choice(self.ids[row], float(score[row]))
+
+
+def mean_motions(scores: ScoresResult) -> F64:
+    """(K,) float64, mean displacement of each candidate over the whole clip, px/s; 0 if unknown."""
+    known = np.isfinite(scores.motion)
+    total = np.where(known, scores.motion, 0.0).sum(axis=1, dtype=np.float64)
+    mean: F64 = total / np.maximum(known.sum(axis=1), 1)
+    return mean
 
 
 def detector_only(proposals: ProposalsResult) -> Choice:

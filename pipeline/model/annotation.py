@@ -17,6 +17,41 @@ class PhaseRecord(BaseModel):
     end: int
 
 
+class CandidateRecord(BaseModel):
+    """One candidate with its measured terms: enough to score it again with other weights.
+
+    What follows from the terms (A, both normalisations, Pi, R) is not kept: `rescore` makes it.
+
+    Attributes:
+        id: Candidate id.
+        box: At the keyframe, pixels of the original frame.
+        label: Phrase it was grounded to.
+        detector: D, 0..1.
+        motion_in: m_in, px/s.
+        motion_out: m_out, px/s.
+        mean_motion: Mean displacement over the whole clip, px/s (a baseline's cue).
+        path_length: Length of its path as a share of the picture's diagonal (a baseline's cue).
+        proximity: P, 0..1.
+        overlap: o, 0..1.
+        relief: Depth relief, 0..1.
+        points: Number of points that were scored.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    id: int
+    box: Box
+    label: str = ""
+    detector: float
+    motion_in: float
+    motion_out: float
+    mean_motion: float = 0.0
+    path_length: float = 0.0
+    proximity: float
+    overlap: float
+    relief: float
+    points: int
+
+
 class Annotation(BaseModel):
     """A prediction line (`demoscope annotate --predictions`).
 
@@ -36,6 +71,11 @@ class Annotation(BaseModel):
         terms: Terms behind R of the winner.
         keyframe: Frame of `start_box`.
         runner_up: R of the second best, or None.
+        dataset: Name of the dataset's folder.
+        task: Kind of action (`ActionType`), e.g. `pick_and_place`; empty if unknown.
+        winner: Candidate id of the winner, -1 if there is none.
+        chosen_by: `score` or `person`.
+        candidates: All candidates by id; empty in files of before this field.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -54,3 +94,8 @@ class Annotation(BaseModel):
     terms: dict[str, float]
     keyframe: int
     runner_up: float | None = None
+    dataset: str = ""
+    task: str = ""
+    winner: int = -1
+    chosen_by: str = "score"
+    candidates: tuple[CandidateRecord, ...] = ()
