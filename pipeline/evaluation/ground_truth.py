@@ -26,6 +26,11 @@ class TrueSubtask(BaseModel):
         target_box: The destination at the end, pixels.
         last_frame: Frame of `target_box`, -1 if unknown.
         contact: Spans [first, last) in which the fingers hold the object.
+        mid_hold_frame: Frame of `hold_box`, -1 if unknown.
+        hold_box: The object in the hand, pixels.
+        object_end_box: The object at `last_frame`, pixels.
+        dataset: Name of the dataset's folder, empty where there is only one.
+        task: Kind of action (`ActionType`), empty if unknown.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -39,6 +44,11 @@ class TrueSubtask(BaseModel):
     target_box: Box | None = None
     last_frame: int = -1
     contact: tuple[tuple[int, int], ...] = ()
+    mid_hold_frame: int = -1
+    hold_box: Box | None = None
+    object_end_box: Box | None = None
+    dataset: str = ""
+    task: str = ""
 
 
 def read_lines(path: Path) -> tuple[TrueSubtask, ...]:

@@ -2,7 +2,7 @@
 
 Items are sorted by falling score. Everywhere: equal scores are kept or dropped together; items
 without a score (None or NaN) are never kept, but they count in the number of all items, and for
-AURC they come last. Without any item every metric is NaN.
+AURC they come last. Without any item every metric is NaN. docs/evaluation.md has the formulas.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.evaluation.tie_groups import ROUNDING, TieGroups, perfect_areas
 from pipeline.model.arrays import F64, Array, Bool
-
-_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +31,25 @@ class RiskCoverage:
     kept: Array
     coverage: F64
     risk: F64
+
+
+@dataclass(frozen=True, slots=True)
+class OperatingPoint:
+    """What a threshold keeps.
+
+    Attributes:
+        threshold: Keep items with score >= threshold; NaN if nothing is kept.
+        kept: Number of items kept.
+        correct: Number of correct ones among them.
+        coverage: Share of all items kept.
+        precision: Share of correct ones among those kept, NaN if nothing is kept.
+    """
+
+    threshold: float
+    kept: int
+    correct: int
+    coverage: float
+    precision: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +77,8 @@ class SelectiveSummary:
 
 def as_scores(scores: Sequence[float | None] | F64) -> F64:
     """Scores as (N,) float64 with NaN where there is none; infinities stay."""
+    if isinstance(scores, np.ndarray):
+        return scores.astype(np.float64, copy=False)
     return np.array([np.nan if s is None else float(s) for s in scores], np.float64)
 
 
@@ -72,18 +92,14 @@ def risk_coverage_curve(
         correct: N flags.
     """
     values, right = _checked(scores, correct)
-    has_score = ~np.isnan(values)
-    order = np.argsort(-values[has_score], kind="stable")
-    ordered, wrong = values[has_score][order], ~right[has_score][order]
-    # The last item of each group of equal scores.
-    ends = np.append(ordered[1:] != ordered[:-1], True)[: len(ordered)]
-    last = np.flatnonzero(ends)
-    kept = last + 1
+    groups = TieGroups.of(values)
+    counts = groups.count(right)
+    kept = counts.kept[0, : groups.scored].astype(np.int64)
     return RiskCoverage(
-        threshold=ordered[last],
+        threshold=values[groups.order[groups.starts[: groups.scored]]],
         kept=kept,
         coverage=kept / max(len(values), 1),
-        risk=np.cumsum(wrong)[last] / np.maximum(kept, 1),
+        risk=counts.lost[0, : groups.scored] / np.maximum(kept, 1),
     )
 
 
@@ -97,12 +113,76 @@ def coverage_at(
         correct: N flags.
         accuracy: p, 0..1.
     """
+    return operating_point(scores, correct, accuracy).coverage
+
+
+def operating_point(
+    scores: Sequence[float | None] | F64, correct: Sequence[bool] | Bool, accuracy: float
+) -> OperatingPoint:
+    """Where to put the threshold: the point of Cov@p.
+
+    A threshold that is chosen on the same items whose accuracy it is judged by looks a little
+    better than it is on new ones.
+
+    Args:
+        scores: N scores, None or NaN where there is none.
+        correct: N flags.
+        accuracy: p, 0..1.
+
+    Returns:
+        The point that keeps most; if none has this accuracy, one that keeps nothing.
+    """
     curve = risk_coverage_curve(scores, correct)
-    if not len(correct):
-        return float("nan")
-    # 1 - 0.9 is a little less than 0.1 in floating point.
-    good = 1.0 - curve.risk >= accuracy - _ROUNDING
-    return float(curve.coverage[good].max()) if good.any() else 0.0
+    good = np.flatnonzero(_reaches(curve, accuracy))
+    if not len(good):
+        coverage = 0.0 if len(correct) else np.nan
+        return OperatingPoint(np.nan, 0, 0, coverage, np.nan)
+    last = good[-1]
+    kept = int(curve.kept[last])
+    return OperatingPoint(
+        threshold=float(curve.threshold[last]),
+        kept=kept,
+        correct=kept - round(float(curve.risk[last]) * kept),
+        coverage=float(curve.coverage[last]),
+        precision=1.0 - float(curve.risk[last]),
+    )
+
+
+def risk_at(
+    scores: Sequence[float | None] | F64,
+    correct: Sequence[bool] | Bool,
+    coverages: Sequence[float] | F64,
+) -> F64:
+    """Risk where a given share of all items is kept: the curve between its points.
+
+    Where the share ends inside a group of equal scores, the risk is the one that is expected if
+    members of the group are drawn by lot, as for AURC.
+
+    Args:
+        scores: N scores, None or NaN where there is none.
+        correct: N flags.
+        coverages: C shares in 0..1.
+
+    Returns:
+        (C,) float64; NaN at 0 and where more is wanted than has a score.
+    """
+    values, right = _checked(scores, correct)
+    counts = TieGroups.of(values).count(right)
+    risks: F64 = counts.risks_at(np.asarray(coverages, np.float64))[0]
+    return risks
+
+
+def precision_at(
+    scores: Sequence[float | None] | F64, correct: Sequence[bool] | Bool, coverage: float
+) -> float:
+    """Accuracy of what is kept where a given share of all items is kept; see `risk_at`.
+
+    Args:
+        scores: N scores, None or NaN where there is none.
+        correct: N flags.
+        coverage: Share in 0..1.
+    """
+    return 1.0 - float(risk_at(scores, correct, [coverage])[0])
 
 
 def aurc(scores: Sequence[float | None] | F64, correct: Sequence[bool] | Bool) -> float:
@@ -117,16 +197,7 @@ def aurc(scores: Sequence[float | None] | F64, correct: Sequence[bool] | Bool) -
         correct: N flags.
     """
     values, right = _checked(scores, correct)
-    if not len(values):
-        return float("nan")
-    order = np.argsort(np.where(np.isnan(values), np.inf, -values), kind="stable")
-    # -inf is a score, worse than any other but better than none.
-    order = order[np.argsort(np.isnan(values[order]), kind="stable")]
-    ordered, wrong = values[order], (~right[order]).astype(np.float64)
-    same = (ordered[1:] == ordered[:-1]) | (np.isnan(ordered[1:]) & np.isnan(ordered[:-1]))
-    group = np.concatenate(([0], np.cumsum(~same)))
-    expected = (np.bincount(group, wrong) / np.bincount(group))[group]
-    return float((np.cumsum(expected) / np.arange(1, len(values) + 1)).mean())
+    return float(TieGroups.of(values).count(right).areas()[0])
 
 
 def perfect_aurc(count: int, errors: int) -> float:
@@ -136,16 +207,14 @@ def perfect_aurc(count: int, errors: int) -> float:
         count: Number of items N.
         errors: Number of wrong ones.
     """
-    if not count:
-        return float("nan")
-    place = np.arange(1, count + 1)
-    return float((np.maximum(0, place - (count - errors)) / place).mean())
+    return float(perfect_areas(np.array([count]), np.array([errors]))[0])
 
 
 def e_aurc(scores: Sequence[float | None] | F64, correct: Sequence[bool] | Bool) -> float:
     """E-AURC: AURC minus that of a perfect ranking with as many errors; 0 is perfect."""
     _, right = _checked(scores, correct)
-    return aurc(scores, correct) - perfect_aurc(len(right), int((~right).sum()))
+    excess = aurc(scores, correct) - perfect_aurc(len(right), int((~right).sum()))
+    return float(np.maximum(excess, 0.0))  # no ranking beats a perfect one but by rounding
 
 
 def summarise_selective(
@@ -176,3 +245,8 @@ def _checked(
     if len(values) != len(right):
         raise ValueError(f"correct: expected {len(values)} flags, got {len(right)}")
     return values, right
+
+
+def _reaches(curve: RiskCoverage, accuracy: float) -> Bool:
+    good: Bool = 1.0 - curve.risk >= accuracy - ROUNDING
+    return good
