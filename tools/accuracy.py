@@ -3,9 +3,12 @@
     python tools/accuracy.py DATASET... [--truth FILE] [--set STAGE.OPTION=VALUE] [--cache DIR]
                              [--episodes 0 3 ...] [--json FILE] [--compare FILE]
 
-Options are the defaults but for ``--set``. A subtask that the pipeline did not find counts as wrong
-and without a score. ``tools/sample/held_out.py`` renders datasets that no threshold was tuned on.
-Before and after a change: ``--json before.json`` there, ``--compare before.json`` here.
+For people who change the pipeline: every subtask with what was decided about it, when the object
+was held, and all datasets in one table. ``demoscope evaluate`` is for everybody else; both measure
+with `pipeline.evaluation`. Options are the defaults but for ``--set``. A subtask that the pipeline
+did not find counts as wrong and without a score. ``tools/sample/held_out.py`` renders datasets that
+no threshold was tuned on. Before and after a change: ``--json before.json`` there,
+``--compare before.json`` here.
 """
 
 from __future__ import annotations
@@ -17,26 +20,38 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pipeline.annotate import EpisodeAnnotations, annotate_episode, standard_graph
+from pipeline.annotations.table import AnnotationTable
 from pipeline.engine.cache import ResultCache
-from pipeline.evaluation.baselines import Choice, climb, detector_only, motion_only
+from pipeline.evaluation.baselines import ALONE, LADDER, BaselineOptions, Cues
 from pipeline.evaluation.dataset_figures import DatasetFigures, as_plain, comparison, read_earlier
+from pipeline.evaluation.figures import (
+    DETECTOR,
+    FULL,
+    GOOD_IOU,
+    MethodFigures,
+    Outcome,
+    method_figures,
+)
 from pipeline.evaluation.ground_truth import (
     TrueSubtask,
     matching_truth,
     read_ground_truth,
     read_lines,
 )
-from pipeline.evaluation.matching import MatchSummary, is_match, summarise_matches
-from pipeline.evaluation.selective import SelectiveSummary, summarise_selective
+from pipeline.evaluation.intervals_of_curves import Bootstrap
+from pipeline.evaluation.matching import is_match
+from pipeline.evaluation.report import method_table
 from pipeline.model.annotation import Annotation
 from pipeline.model.candidate import Box
 from pipeline.model.phases import PhaseName
 from pipeline.model.score import box_iou
+from pipeline.scoring.formula import ScoresOptions
 from pipeline.sources.detect import open_dataset
 
-FULL, DETECTOR, MOTION = "full", "detector only", "motion only"
-RECALL_IOU = 0.5
+MOTION = "motion only"
 Span = tuple[int, int]
 """First frame, one past the last."""
 
@@ -98,26 +113,6 @@ class Row:
 
 
 @dataclass(frozen=True)
-class MethodFigures:
-    """A line of the table.
-
-    Attributes:
-        method: Name.
-        matches: How well its boxes fit.
-        ranking: What its score is worth for filtering.
-    """
-
-    method: str
-    matches: MatchSummary
-    ranking: SelectiveSummary
-
-    @property
-    def accuracy(self) -> float:
-        """Share of correct boxes, NaN without rows."""
-        return self.matches.accuracy
-
-
-@dataclass(frozen=True)
 class Figures:
     """Everything that is measured.
 
@@ -149,24 +144,29 @@ def temporal_iou(found: Sequence[Span], true: Sequence[Span]) -> float:
     return len(a & b) / len(a | b) if a | b else 0.0
 
 
-def _row(done: EpisodeAnnotations, annotation: Annotation, true: TrueSubtask) -> Row:
-    outcomes = done.outcomes[annotation.subtask_index]
+def _guesses(annotation: Annotation, options: ScoresOptions) -> dict[str, Guess]:
+    """What every method chose among the candidates of one annotation."""
+    columns = AnnotationTable.of([annotation]).candidates
+    cues = Cues.of_candidates(columns, options)
+    boxes = {c.id: c.box for c in annotation.candidates}
+    found = {}
+    for name, rule in (*ALONE, *LADDER[:-1]):
+        choice = cues.choice(rule(cues, BaselineOptions.of(options)))
+        found[name] = Guess(boxes.get(choice.candidate), choice.score)
+    return found | {FULL: Guess(annotation.start_box, annotation.score)}
+
+
+def _row(
+    done: EpisodeAnnotations, annotation: Annotation, true: TrueSubtask, options: ScoresOptions
+) -> Row:
     task = done.outcomes[-1]["subtasks"].result.subtasks[annotation.subtask_index]
-    proposals, scores = outcomes["proposals"].result, outcomes["scores"].result
-    boxes: dict[int, Box] = {p.id: p.box for p in proposals.candidates}
-    choices: dict[str, Choice] = {
-        DETECTOR: detector_only(proposals),
-        MOTION: motion_only(scores),
-        **{name: choice for name, choice in climb(scores) if name.startswith("+")},
-    }
-    guesses = {name: Guess(boxes.get(c.candidate), c.score) for name, c in choices.items()}
-    guesses[FULL] = Guess(annotation.start_box, annotation.score)
     held = [p for p in task.phases if p.name is PhaseName.INTERACT]
-    ious = [] if true.start_box is None else [box_iou(b, true.start_box) for b in boxes.values()]
+    start = true.start_box
+    ious = [] if start is None else [box_iou(c.box, start) for c in annotation.candidates]
     return Row(
         episode=annotation.episode_index,
         true=true,
-        guesses=guesses,
+        guesses=_guesses(annotation, options),
         best_iou=max(ious, default=0.0),
         target=annotation.target_box,
         interact=task.interaction,
@@ -202,6 +202,7 @@ def measured_rows(
     source, graph = open_dataset(dataset), standard_graph()
     lines = read_lines(truth_file) if truth_file else read_ground_truth(dataset)
     truth = tuple(t for t in lines if t.start_box is not None)
+    scores = (options or {}).get("scores", ScoresOptions())
     rows: list[Row] = []
     for index in sorted({t.episode_index for t in truth}):
         if episodes and index not in episodes:
@@ -214,15 +215,21 @@ def measured_rows(
             task = done.outcomes[-1]["subtasks"].result.subtasks[annotation.subtask_index]
             true = matching_truth(truth, index, task.arm, task.start, task.end)
             if true is not None and true.subtask_index not in taken:
-                taken[true.subtask_index] = _row(done, annotation, true)
+                taken[true.subtask_index] = _row(done, annotation, true, scores)
         own = (t for t in truth if t.episode_index == index)
         rows += [taken.get(t.subtask_index, Row(index, t)) for t in own]
     return rows
 
 
-def judged(rows: Sequence[Row], method: str) -> tuple[list[float | None], list[bool]]:
-    """Scores and correctness of a method, by row."""
-    return [r.guess(method).score for r in rows], [r.correct(method) for r in rows]
+def _outcome(rows: Sequence[Row], method: str) -> Outcome:
+    guesses = [r.guess(method) for r in rows]
+    none = (np.nan,) * 4
+    return Outcome.of_boxes(
+        method,
+        np.array([g.box or none for g in guesses], np.float64).reshape(-1, 4),
+        np.array([r.true.start_box or none for r in rows], np.float64).reshape(-1, 4),
+        np.array([np.nan if g.score is None else g.score for g in guesses], np.float64),
+    )
 
 
 def _mean(values: Sequence[float]) -> float:
@@ -231,18 +238,14 @@ def _mean(values: Sequence[float]) -> float:
 
 def figures_of(rows: Sequence[Row]) -> Figures:
     """Computes the table and the figures below it."""
-    lines = []
-    found = dict.fromkeys(name for row in rows for name in row.guesses)
-    for method in found or (FULL,):
-        pairs = [(r.guess(method).box, true) for r in rows if (true := r.true.start_box)]
-        ranking = summarise_selective(*judged(rows, method))
-        lines.append(MethodFigures(method, summarise_matches(pairs), ranking))
+    found = dict.fromkeys(name for row in rows for name in row.guesses) or (FULL,)
+    lines = [method_figures(_outcome(rows, m), settings=Bootstrap(0)) for m in found]
     targets = [is_match(r.target, r.true.target_box) for r in rows if r.true.target_box is not None]
     touched = [r for r in rows if r.true.contact]
     return Figures(
         subtasks=len(rows),
         methods=tuple(lines),
-        recall=_mean([r.best_iou >= RECALL_IOU for r in rows]),
+        recall=_mean([r.best_iou >= GOOD_IOU for r in rows]),
         target_accuracy=_mean(targets),
         interact_iou=_mean([temporal_iou(r.interact, r.true.contact) for r in touched]),
         measured_iou=_mean([temporal_iou(r.measured, r.true.contact) for r in touched]),
@@ -263,18 +266,9 @@ def report(rows: Sequence[Row], figures: Figures) -> str:
             f" t-IoU {temporal_iou(row.measured, row.true.contact):.2f}"
             f" | {row.instruction} -> {row.caption}"
         )
+    lines += ["", *method_table(figures.methods)]
     lines.append(
-        f"\n{'method':28} {'accuracy':>8} {'mIoU':>6} {'IoU>=.5':>7} {'Cov@90':>6} {'Cov@95':>6} "
-        f"{'AURC':>6} {'E-AURC':>6}   ({figures.subtasks} subtasks)"
-    )
-    lines += [
-        f"{m.method:28} {m.accuracy:8.3f} {m.matches.mean_iou:6.3f} {m.matches.share_iou_50:7.3f} "
-        f"{m.ranking.cov_90:6.3f} {m.ranking.cov_95:6.3f} {m.ranking.aurc:6.3f} "
-        f"{m.ranking.e_aurc:6.3f}"
-        for m in figures.methods
-    ]
-    lines.append(
-        f"recall of the candidates at IoU {RECALL_IOU}: {figures.recall:.3f}; target accuracy: "
+        f"recall of the candidates at IoU {GOOD_IOU}: {figures.recall:.3f}; target accuracy: "
         f"{figures.target_accuracy:.3f}\ntemporal IoU of interact with contact: measured "
         f"{figures.measured_iou:.3f}, with the forward offset {figures.interact_iou:.3f}"
     )
