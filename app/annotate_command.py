@@ -1,57 +1,70 @@
-"""`demoscope annotate`: all stages on many episodes, one prediction line per subtask."""
+"""`demoscope annotate`: all stages on many episodes, one prediction line per subtask.
+
+In this process, one episode after the other; or, with `--jobs` or `--out`, as a batch run
+(`app/batch_annotation.py`) in processes of its own, which can be continued after a kill.
+"""
 
 from __future__ import annotations
 
 import argparse
-import logging
+import json
 import sys
-import time
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from app.arguments import parse_episodes
 from app.language_cost import LanguageCost
-from app.prediction_file import PredictionFile
-from app.saved_reviews import saved_reviews
+from app.prediction_file import prediction_file
 from app.settings import paths
 from app.terminal import fail, note, progress, say
-from pipeline.annotate import EpisodeAnnotations, annotate_episode, standard_graph
-from pipeline.engine.cache import ResultCache, StageOutcome
+from pipeline.annotate import standard_graph
+from pipeline.batch.episode_work import EpisodeWork
+from pipeline.batch.report import EpisodeReport
+from pipeline.engine.cache import ResultCache
 from pipeline.engine.graph import Graph, NodeId, SilentObserver
+from pipeline.engine.options_file import read_options_file, values_of
 from pipeline.engine.worker import options_from
-from pipeline.model.annotation import Annotation
 from pipeline.model.demonstration import DatasetInfo, DatasetSource
-from pipeline.model.edits import EPISODE_SCOPE, Edit
+from pipeline.model.edits import Edit
 from pipeline.model.options import describe
-from pipeline.model.problem import Cancelled, DataError, Severity
+from pipeline.model.problem import DataError
+from pipeline.review.saved import saved_reviews
 from pipeline.sources.hub.dataset import HubDataset, open_anything
-from pipeline.stages.backend_options import FALLBACK
 from pipeline.stages.profiles import PROFILES
 
-log = logging.getLogger(__name__)
 
-_SAID_OF_RESULTS = frozenset({FALLBACK, "option_dropped", "cache_not_written"})
-"""Problems of results that are about the run, not about the episode: said once per stage."""
+@dataclass(frozen=True)
+class Annotating:
+    """What the arguments of the command come to.
+
+    Attributes:
+        source: The dataset.
+        graph: Stages.
+        options: Stage name -> options instance, one for every stage.
+        episodes: Episode indices, in the order of the user.
+        edits: Human corrections in force, by episode.
+        cache: Where results are kept, None for nowhere.
+    """
+
+    source: DatasetSource
+    graph: Graph
+    options: dict[str, Any]
+    episodes: tuple[int, ...]
+    edits: dict[int, tuple[Edit, ...]]
+    cache: ResultCache | None
 
 
 class _Line(SilentObserver):
-    """Shows the stage in progress on one line of a terminal.
+    """Shows the stage in progress on one line of a terminal."""
 
-    Attributes:
-        computed: Stages computed in this episode (not found in the cache).
-    """
-
-    def __init__(self, prefix: str, said: set[str]) -> None:
+    def __init__(self, prefix: str) -> None:
         """Show one episode.
 
         Args:
             prefix: Names the episode.
-            said: Codes of problems already told; a full disk would be told at every stage.
         """
         self._prefix = prefix
-        self._said = said
         self._tty = sys.stderr.isatty()
-        self.computed = 0
 
     def progressed(self, node: NodeId, share: float, what: str) -> None:
         if self._tty:
@@ -59,34 +72,33 @@ class _Line(SilentObserver):
             sys.stderr.write(f"\r{text[:100]:100}")
             sys.stderr.flush()
 
-    def finished(self, outcome: StageOutcome, data: bytes | None) -> None:
-        if outcome.cached:
-            return
-        self.computed += 1
-        for problem in outcome.problems:
-            self._once(problem.code, problem.message)
-        for problem in getattr(outcome.result, "problems", ()):
-            if problem.code in _SAID_OF_RESULTS:
-                self._once(f"{outcome.stage}:{problem.code}", problem.message)
-
-    def _once(self, key: str, message: str) -> None:
-        if key not in self._said:
-            self._said.add(key)
-            self.clear()
-            note(f"{self._prefix}: {message}")
-
     def clear(self) -> None:
         """Empty the terminal's line."""
         if self._tty:
             sys.stderr.write("\r" + " " * 100 + "\r")
 
 
-def parse_settings(pairs: list[str], graph: Graph, profile: str = "") -> dict[str, Any]:
-    """Read `--set stage.option=value` on top of a profile; ValueError with one sentence."""
-    values: dict[str, dict[str, Any]] = {}
+def parse_settings(
+    pairs: list[str],
+    graph: Graph,
+    profile: str = "",
+    given: dict[str, dict[str, Any]] | None = None,
+) -> dict[str, Any]:
+    """Read `--set stage.option=value` on top of a profile; ValueError with one sentence.
+
+    Args:
+        pairs: `stage.option=value`, the last one of an option counts.
+        graph: Stages.
+        profile: Name of a profile, empty for none.
+        given: Values of an options file, under both.
+    """
+    values = {stage: dict(chosen) for stage, chosen in (given or {}).items()}
     if profile:
-        chosen = PROFILES[profile].backends
-        values = {stage: {"backend": backend} for stage, (_, backend) in chosen.items()}
+        for stage, (_, backend) in PROFILES[profile].backends.items():
+            chosen = values.setdefault(stage, {})
+            if chosen.get("backend") != backend:
+                chosen.pop("weights", None)  # they are of another backend
+            chosen["backend"] = backend
     for pair in pairs:
         name, equals, text = pair.partition("=")
         stage, dot, option = name.partition(".")
@@ -110,35 +122,96 @@ def parse_settings(pairs: list[str], graph: Graph, profile: str = "") -> dict[st
 def annotate(arguments: argparse.Namespace) -> int:
     """Run the command; 0 if every episode came through, 1 otherwise."""
     source = open_anything(arguments.dataset, progress)
-    if isinstance(source, HubDataset) and arguments.episodes is None:
-        raise ValueError("a dataset of the Hub: say which --episodes to fetch and annotate")
-    info = source.info
     graph = standard_graph()
-    settings = list(arguments.set)
-    if arguments.camera is not None:
-        settings.append(f"proposals.camera={_camera_key(arguments.camera, info)}")
-    options = parse_settings(settings, graph, arguments.profile or "")
+    if is_batch(arguments):
+        # lazy: needs pyarrow and what starts processes
+        from app.batch_annotation import annotate_batch
+
+        return annotate_batch(arguments, source, graph)
+    found = annotating(arguments, source, graph)
+    if not found.episodes:
+        return fail(none_present(source.info))
+    return _annotate_here(arguments, found)
+
+
+def is_batch(arguments: argparse.Namespace) -> bool:
+    """Whether the arguments ask for a batch run."""
+    asked = (arguments.resume, arguments.fresh, arguments.retry_failed)
+    given = (arguments.jobs, arguments.out, arguments.timeout)
+    return any(asked) or any(value is not None for value in given)
+
+
+def annotating(
+    arguments: argparse.Namespace,
+    source: DatasetSource,
+    graph: Graph,
+    options: dict[str, Any] | None = None,
+    episodes: tuple[int, ...] | None = None,
+) -> Annotating:
+    """Read the arguments.
+
+    Args:
+        arguments: Of the command.
+        source: The dataset.
+        graph: Stages.
+        options: Instead of those that the arguments name.
+        episodes: If the arguments name none; None for all that are present.
+
+    Raises:
+        ValueError: One sentence.
+        DataError: The options file cannot be used.
+    """
+    info = source.info
     if arguments.episodes is not None:
-        wanted = parse_episodes(arguments.episodes, [e.index for e in info.episodes])
+        wanted = tuple(parse_episodes(arguments.episodes, [e.index for e in info.episodes]))
+    elif episodes is not None:
+        wanted = episodes
+    elif isinstance(source, HubDataset):
+        raise ValueError("a dataset of the Hub: say which --episodes to fetch and annotate")
     else:
-        wanted = [e.index for e in info.episodes if e.present]
-    if not wanted:
-        return fail(f"{info.name}: none of its {len(info.episodes)} episodes is on disk")
-    edits = {} if arguments.no_edits else _edits(info, wanted)
-    cache = None if arguments.no_cache else ResultCache(paths().results)
-    cost = LanguageCost(graph, options)
-    work = _Work(source, graph, options, cache, edits, cost)
+        wanted = tuple(e.index for e in info.episodes if e.present)
+    return Annotating(
+        source=source,
+        graph=graph,
+        options=options if options is not None else _options(arguments, info, graph),
+        episodes=wanted,
+        edits={} if arguments.no_edits else _edits(info, wanted),
+        cache=None if arguments.no_cache else ResultCache(paths().results),
+    )
+
+
+def none_present(info: DatasetInfo) -> str:
+    """What is said of a dataset without any episode to annotate."""
+    return f"{info.name}: none of its {len(info.episodes)} episodes is on disk"
+
+
+def _annotate_here(arguments: argparse.Namespace, found: Annotating) -> int:
+    """One episode after the other, in this process."""
+    wanted = found.episodes
+    cost = LanguageCost(found.graph, found.options)
+    work = EpisodeWork(found.source, found.graph, found.options, found.cache)
+    said: set[str] = set()
     failed = lines = 0
     if cost.asks:
-        note(f"{cost.title}: will take {cost.planned(source, wanted, edits, cache).text}")
-    with PredictionFile(arguments.predictions) as file:
+        planned = cost.planned(found.source, wanted, found.edits, found.cache)
+        note(f"{cost.title}: will take {planned.text}")
+    metadata = {
+        "dataset": found.source.info.path,
+        "options": json.dumps(values_of(found.options), sort_keys=True),
+    }
+    with prediction_file(arguments.predictions, metadata) as file:
         try:
             for number, episode in enumerate(wanted, 1):
-                found, ok = work.episode(episode, f"episode {episode} ({number}/{len(wanted)})")
-                for annotation in found:
-                    file.write(annotation.model_dump_json())
-                lines += len(found)
-                failed += not ok
+                prefix = f"episode {episode} ({number}/{len(wanted)})"
+                line = _Line(prefix)
+                report = work.annotate(episode, found.edits.get(episode, ()), line)
+                line.clear()
+                cost.add(report.usage)
+                tell(prefix, report, said)
+                for annotation in report.annotations:
+                    file.add(annotation)
+                lines += len(report.annotations)
+                failed += not report.finished
         finally:  # what was spent is told after Ctrl+C, too
             if cost.asks:
                 note(f"{cost.title}: took {cost.spent.text}")
@@ -151,91 +224,36 @@ def annotate(arguments: argparse.Namespace) -> int:
     return 0
 
 
-class _Work:
-    """What all episodes of one run share."""
+def tell(prefix: str, report: EpisodeReport, said: set[str]) -> None:
+    """Say what became of an episode.
 
-    def __init__(
-        self,
-        source: DatasetSource,
-        graph: Graph,
-        options: dict[str, Any],
-        cache: ResultCache | None,
-        edits: dict[int, tuple[Edit, ...]],
-        cost: LanguageCost,
-    ) -> None:
-        self._source = source
-        self._graph = graph
-        self._options = options
-        self._cache = cache
-        self._edits = edits
-        self._cost = cost
-        self._said: set[str] = set()
-
-    def episode(self, episode: int, prefix: str) -> tuple[Sequence[Annotation], bool]:
-        """Annotate one episode; whatever is wrong with it is said and stays its own problem.
-
-        Args:
-            episode: Episode index.
-            prefix: Names it in what is said.
-
-        Returns:
-            Its records, and False if it or a part of it failed.
-        """
-        line = _Line(prefix, self._said)
-        start = time.perf_counter()
-        try:
-            done = annotate_episode(
-                self._source,
-                episode,
-                graph=self._graph,
-                options=self._options,
-                edits=self._edits.get(episode, ()),
-                cache=self._cache,
-                observer=line,
-            )
-        except Cancelled:
-            raise
-        except DataError as error:
-            line.clear()
-            note(f"{prefix}: {str(error).removeprefix(f'episode {episode}: ')}")
-            return (), False
-        except Exception as error:
-            # A defect of ours on one episode must not cost the others.
-            line.clear()
-            log.info("episode %d", episode, exc_info=True)
-            note(f"{prefix}: internal error: {type(error).__name__}: {error}")
-            return (), False
-        line.clear()
-        self._cost.count(done)
-        if done.failure is not None:
-            note(f"{prefix}: {_why(done)}")
-            return _marked(done), False
-        seconds = time.perf_counter() - start
-        captions = "; ".join(a.caption for a in done.annotations)
-        note(f"{prefix}: {captions} ({seconds:.1f} s, {line.computed} stages computed)")
-        return done.annotations, True
+    Args:
+        prefix: Names the episode.
+        report: What became of it.
+        said: Problems about the run that were told already; a full disk would be told at every
+            stage.
+    """
+    for key, message in report.notes:
+        if key not in said:
+            said.add(key)
+            note(f"{prefix}: {message}")
+    if not report.finished:
+        note(f"{prefix}: {report.reason}")
+        return
+    captions = "; ".join(a.caption for a in report.annotations)
+    computed = f"{report.stages_computed} stages computed"
+    note(f"{prefix}: {captions} ({report.seconds:.1f} s, {computed})")
 
 
-def _why(done: EpisodeAnnotations) -> str:
-    """The failure, and what is wrong with the videos if none of them can be read."""
-    text = str(done.failure)
-    if not done.demonstration.cameras:
-        reasons = [p.message for p in done.demonstration.problems if p.severity is Severity.ERROR]
-        text = "; ".join([text.rstrip("."), *reasons])
-    return text
-
-
-def _marked(done: EpisodeAnnotations) -> list[Annotation]:
-    """The records of an episode with a failed stage, its code in the warnings they concern."""
-    failure = done.failure
-    if failure is None:
-        return list(done.annotations)
-    return [
-        a.model_copy(update={"warnings": (*a.warnings, failure.code)})
-        if failure.node[1] in (EPISODE_SCOPE, a.subtask_index)
-        else a
-        for a in done.annotations
-    ]
+def _options(arguments: argparse.Namespace, info: DatasetInfo, graph: Graph) -> dict[str, Any]:
+    """Options file, then profile, then single settings."""
+    settings = list(arguments.set)
+    if arguments.camera is not None:
+        settings.append(f"proposals.camera={_camera_key(arguments.camera, info)}")
+    given = {}
+    if arguments.options is not None:
+        given = read_options_file(arguments.options, graph).given
+    return parse_settings(settings, graph, arguments.profile or "", given)
 
 
 def _camera_key(text: str, info: DatasetInfo) -> str:
@@ -246,7 +264,7 @@ def _camera_key(text: str, info: DatasetInfo) -> str:
     raise ValueError(f"--camera: no camera {text}; there are: {', '.join(info.cameras)}")
 
 
-def _edits(info: DatasetInfo, episodes: list[int]) -> dict[int, tuple[Edit, ...]]:
+def _edits(info: DatasetInfo, episodes: tuple[int, ...]) -> dict[int, tuple[Edit, ...]]:
     """Corrections by episode; empty, with a note, when they cannot be read."""
     try:
         with saved_reviews(info.path) as store:

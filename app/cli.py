@@ -33,6 +33,14 @@ def _jobs(text: str) -> int:
     return number
 
 
+def _seconds(text: str) -> float:
+    """A time limit; argparse tells what it should have been."""
+    seconds = float(text)
+    if not 0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError("expected a number of seconds above 0")
+    return seconds
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Make the parser of all commands."""
     parser = argparse.ArgumentParser(
@@ -87,9 +95,51 @@ def build_parser() -> argparse.ArgumentParser:
         choices=["embedded", "models"],
         help="backends of all stages at once; --set may change them (default: embedded)",
     )
-    one.add_argument("--predictions", type=Path, metavar="FILE.jsonl", help="write here")
+    one.add_argument(
+        "--options",
+        type=Path,
+        metavar="FILE",
+        help="options of all stages, as a batch run or the curation window wrote them; --profile "
+        "and --set change them",
+    )
+    one.add_argument(
+        "--predictions",
+        type=Path,
+        metavar="FILE",
+        help="write here: *.parquet, or JSON lines under any other name",
+    )
     one.add_argument("--no-cache", action="store_true", help="compute everything again")
     one.add_argument("--no-edits", action="store_true", help="ignore human corrections")
+    batch = one.add_argument_group(
+        "many episodes",
+        "Any of these makes it a batch run: in processes of its own, with its results in a folder. "
+        "The same command goes on where an earlier one was interrupted or killed.",
+    )
+    batch.add_argument(
+        "--jobs", type=_jobs, metavar="N", help="processes side by side; default: CPUs"
+    )
+    batch.add_argument(
+        "--out",
+        type=Path,
+        metavar="FOLDER",
+        help="folder of the run; default: <dataset>.demoscope/annotations beside the dataset",
+    )
+    begin = batch.add_mutually_exclusive_group()
+    begin.add_argument(
+        "--resume", action="store_true", help="go on with the options of the run that is there"
+    )
+    begin.add_argument(
+        "--fresh",
+        action="store_true",
+        help="begin anew; the run that is there is kept under a dated name",
+    )
+    batch.add_argument("--retry-failed", action="store_true", help="try episodes again that failed")
+    batch.add_argument(
+        "--timeout",
+        type=_seconds,
+        metavar="SECONDS",
+        help="give an episode up that takes longer; default: no limit",
+    )
 
     one = commands.add_parser("screenshot", help="draw the window to a picture, without a display")
     one.add_argument("dataset")

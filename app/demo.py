@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 from app.settings import sample_dataset
@@ -24,22 +23,14 @@ def run_demo(out: Path, *, offscreen: bool) -> int:
     if not offscreen:
         note("There is no display: running the same thing offscreen.")
     from app.annotate_command import annotate
+    from app.cli import build_parser
     from app.screenshot import screenshot
     from app.summary import write_summary
 
     out.mkdir(parents=True, exist_ok=True)
     predictions = out / "annotations.jsonl"
-    arguments = argparse.Namespace(
-        dataset=str(sample),
-        episodes=None,
-        camera=None,
-        profile=None,
-        set=[],
-        predictions=predictions,
-        no_cache=False,
-        no_edits=True,
-    )
-    code = annotate(arguments)
+    words = ["annotate", str(sample), "--predictions", str(predictions), "--no-edits"]
+    code = annotate(build_parser().parse_args(words))
     for theme in ("dark", "light"):
         code |= screenshot(str(sample), 0, 95, out / f"window-{theme}.png", (1600, 1000), theme)
     page = write_summary(sample, predictions, out)

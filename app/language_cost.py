@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pipeline.annotate import EpisodeAnnotations
-from pipeline.backends.registry import load_backend
+from pipeline.backends.language.protocol import LanguageRequest
+from pipeline.backends.registry import load_backend, make_backend
+from pipeline.batch.episode_work import LANGUAGE_STAGE
 from pipeline.engine.cache import ResultCache
 from pipeline.engine.graph import Graph, Plan, Run, StageFailed
 from pipeline.model.demonstration import DatasetSource, Demonstration
 from pipeline.model.edits import EPISODE_SCOPE, Edit
 from pipeline.model.phases import PhasesResult
 from pipeline.model.problem import DataError
-from pipeline.model.subtask import SubtasksResult
 from pipeline.model.usage import NO_USAGE, PlannedUsage, Usage
 from pipeline.stages.subtask_costs import asks_a_server, planned_usage
 from pipeline.stages.subtask_options import SubtasksOptions
 from pipeline.stages.subtasks import request_of
 
-_STAGE = "subtasks"
+_STAGE = LANGUAGE_STAGE
 
 
 class LanguageCost:
@@ -28,6 +28,8 @@ class LanguageCost:
     Attributes:
         asks: Whether the batch asks one at all; else nothing here has anything to say.
         spent: Taken so far.
+        questions: Episode -> key of the question that it will ask, where that is known: episodes
+            with equal keys share an answer. Filled by `planned`.
     """
 
     def __init__(self, graph: Graph, options: Mapping[str, Any]) -> None:
@@ -43,6 +45,7 @@ class LanguageCost:
         self._options = chosen if isinstance(chosen, SubtasksOptions) else SubtasksOptions()
         self.asks = asks_a_server(self._options)
         self.spent = NO_USAGE
+        self.questions: dict[int, str] = {}
 
     @property
     def title(self) -> str:
@@ -79,6 +82,7 @@ class LanguageCost:
         cache: ResultCache | None,
     ) -> PlannedUsage:
         kept = 0
+        self.questions = {}
 
         def requests() -> Iterator[Any]:
             nonlocal kept
@@ -94,7 +98,9 @@ class LanguageCost:
                 except (DataError, StageFailed):
                     yield None
                     continue
-                yield request_of(demonstration, phases)
+                request = request_of(demonstration, phases)
+                self._ask(episode, request)
+                yield request
 
         found = planned_usage(requests(), self._options)
         return PlannedUsage(
@@ -105,6 +111,14 @@ class LanguageCost:
             found.shared,
             found.unknown,
         )
+
+    def _ask(self, episode: int, request: LanguageRequest) -> None:
+        """Remember the question of an episode; a plug-in that cannot tell has none."""
+        backend = make_backend("language", self._options.backend)
+        if hasattr(backend, "pending") and request.instruction.strip():
+            key = backend.pending(request, self._options.language)
+            if key is not None:
+                self.questions[episode] = str(key)
 
     def _phases(
         self,
@@ -120,12 +134,6 @@ class LanguageCost:
             raise DataError("no_phases", "the graph has no stage of phases")
         return result
 
-    def count(self, done: EpisodeAnnotations) -> None:
+    def add(self, usage: Usage) -> None:
         """Add what one episode took; a question that failed counts, too."""
-        outcome = done.outcomes[EPISODE_SCOPE].get(_STAGE)
-        if outcome is not None and isinstance(outcome.result, SubtasksResult):
-            usage = outcome.result.usage
-            self.spent += Usage(kept=1) if outcome.cached and usage else usage
-        elif done.failure is not None:
-            spent = getattr(done.failure.__cause__, "usage", NO_USAGE)
-            self.spent += spent if isinstance(spent, Usage) else NO_USAGE
+        self.spent += usage

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-import app.annotate_command as command
+import pipeline.batch.episode_work as work
 from app.main import main
 from pipeline.annotate import standard_graph
 from pipeline.model.edits import Rename
@@ -213,14 +213,14 @@ def test_all_episodes_broken(v2: Path, annotate) -> None:
 
 
 def test_a_defect_in_one_episode_costs_only_itself(v2: Path, annotate, monkeypatch) -> None:
-    real = command.annotate_episode
+    real = work.annotate_episode
 
     def broken(source, episode, **rest):
         if episode == 0:
             raise IndexError("list index out of range")
         return real(source, episode, **rest)
 
-    monkeypatch.setattr(command, "annotate_episode", broken)
+    monkeypatch.setattr(work, "annotate_episode", broken)
     ran = annotate(v2)
     assert (ran.code, ran.episodes()) == (1, [1])
     assert "internal error: IndexError: list index out of range" in ran.said_of(0)[0]
@@ -309,14 +309,14 @@ def test_predictions_that_cannot_be_written(v2: Path, annotate, tmp_path: Path, 
 
 
 def test_an_interrupt_keeps_the_lines_written(v2: Path, annotate, monkeypatch) -> None:
-    real = command.annotate_episode
+    real = work.annotate_episode
 
     def interrupted(source, episode, **rest):
         if episode == 1:
             raise KeyboardInterrupt
         return real(source, episode, **rest)
 
-    monkeypatch.setattr(command, "annotate_episode", interrupted)
+    monkeypatch.setattr(work, "annotate_episode", interrupted)
     ran = annotate(v2)
     assert (ran.code, ran.episodes()) == (1, [0])
     assert ran.verdict == "demoscope: cancelled; what was finished is kept"
@@ -372,3 +372,49 @@ def test_damaged_corrections_are_named_and_left_alone(v2: Path, annotate, tmp_pa
     assert (ran.code, ran.episodes()) == (0, [0, 1])
     assert f"human corrections are not used: {file} is damaged" in ran.err
     assert [p.name for p in file.parent.iterdir()] == ["review.sqlite"]
+
+
+def test_predictions_as_a_table(v2: Path, annotate, tmp_path: Path) -> None:
+    from pipeline.annotations.reading import read_annotations
+
+    lines = annotate(v2).lines
+    file = tmp_path / "new" / "p.parquet"
+    assert main(["annotate", str(v2), "--predictions", str(file)]) == 0
+    found = read_annotations(file)
+    assert [found.table.caption[i] for i in range(2)] == [line["caption"] for line in lines]
+    assert found.dataset == v2
+    (tmp_path / "folder.parquet").mkdir()
+    assert main(["annotate", str(v2), "--predictions", str(tmp_path / "folder.parquet")]) == 1
+
+
+def test_an_interrupt_keeps_the_table_so_far(v2: Path, tmp_path: Path, monkeypatch) -> None:
+    from pipeline.batch.records import read_records
+
+    real = work.annotate_episode
+
+    def interrupted(source, episode, **rest):
+        if episode == 1:
+            raise KeyboardInterrupt
+        return real(source, episode, **rest)
+
+    monkeypatch.setattr(work, "annotate_episode", interrupted)
+    file = tmp_path / "p.parquet"
+    assert main(["annotate", str(v2), "--predictions", str(file)]) == 1
+    assert [a.episode_index for a in read_records(file)] == [0]
+
+
+def test_options_file_then_profile_then_settings(v2: Path, annotate, tmp_path: Path) -> None:
+    from pipeline.engine.options_file import write_options
+    from pipeline.stages.phases import PhasesOptions
+
+    file = tmp_path / "options.json"
+    write_options(file, {"phases": PhasesOptions(closure_threshold=0.0)})
+    by_file = annotate(v2, "--options", str(file)).lines
+    by_set = annotate(v2, "--set", "phases.closure_threshold=0.0").lines
+    usual = annotate(v2).lines
+    assert by_file == by_set != usual
+    back = annotate(v2, "--options", str(file), "--set", "phases.closure_threshold=0.6").lines
+    assert back == usual
+    ran = annotate(v2, "--options", str(tmp_path / "none.json"))
+    assert ran.code == 1
+    assert ran.err.startswith(f"demoscope: {tmp_path / 'none.json'}: cannot be read (No such file")

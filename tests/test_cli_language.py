@@ -10,6 +10,7 @@ import pytest
 from app.main import main
 from tests.datasets import write_v2
 from tests.language_server import LanguageServer, Refuse, cycle_by_cycle, language_server
+from tests.pipeline.batch_toys import many_episodes
 
 KEY = "sk-geheim-0123456789abcdef"
 
@@ -106,3 +107,24 @@ def test_a_backend_that_cannot_be_used_is_said_once(
     code, said = annotate("backend=gemini", "allow_fallback=true")
     assert code == 0
     assert any("rules ran instead of gemini" in line for line in said)
+
+
+def test_processes_ask_an_equal_question_once(
+    server: LanguageServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Six episodes with one question in two processes: one request, told before and after."""
+    root = many_episodes(tmp_path / "many", [20] * 6)
+    words = ["annotate", str(root), "--jobs", "2", "--out", str(tmp_path / "run")]
+    for setting in ("backend=openai_compatible", "model=m", f"base_url={server.url}"):
+        words += ["--set", f"subtasks.{setting}"]
+    assert main(words) == 0
+    out, err = capsys.readouterr()
+    assert KEY not in out + err
+    assert len(server.requests) == 1
+    said = err.splitlines()
+    assert said[1].startswith("openai_compatible (m): will take 1 request")
+    assert "5 episodes with the question of another one" in said[1]
+    assert (
+        said[-1] == "openai_compatible (m): took 1 request, 100 tokens in, 27 out; 5 kept answers"
+    )
+    assert KEY.encode() not in b"".join(p.read_bytes() for p in (tmp_path / "run").rglob("*.*"))
