@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from app.arguments import named_episode, split_path
-from app.saved_reviews import saved_reviews
 from app.terminal import note, progress, say
 from pipeline.health.dataset import DatasetHealth
 from pipeline.health.examination import examine_opened
@@ -24,6 +23,7 @@ from pipeline.model.demonstration import (
 from pipeline.model.edits import Edit, SetChannels
 from pipeline.model.problem import DataError, Problem
 from pipeline.review.events import DATASET_WIDE
+from pipeline.review.saved import saved_reviews
 from pipeline.sources.detect import open_dataset
 from pipeline.sources.hub.dataset import local_place
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pipeline.annotations.judgements import Judgements
 from pipeline.annotations.table import AnnotationTable
+from pipeline.model.arrays import I64
+from pipeline.model.problem import Problem
+from pipeline.model.verdict import HumanVerdict
 from pipeline.scoring.formula import ScoresOptions
 
 
@@ -23,6 +28,12 @@ class CurationData:
         people: From people's verdicts.
         options: Options of the scores stage with which the annotations were made (the published
             defaults if the file does not say).
+        problems: What did not fit in the files; at most one per kind.
+        verdicts: What people said, behind `people`.
+        lines: (N,) int64, where each row stands in `path` (line or row number from 1); None if
+            nobody knows.
+        stage_options: Values of the options of all stages, stage name -> option name -> value,
+            as the file says and unchecked; empty if it does not say.
     """
 
     table: AnnotationTable
@@ -32,6 +43,10 @@ class CurationData:
     truth: Judgements
     people: Judgements
     options: ScoresOptions
+    problems: tuple[Problem, ...] = ()
+    verdicts: tuple[HumanVerdict, ...] = ()
+    lines: I64 | None = None
+    stage_options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def both(self) -> Judgements:

@@ -189,6 +189,12 @@ class ReviewStore:
         with self._lock:
             return tuple(e for e in self._events if e.episode in (episode, DATASET_WIDE))
 
+    def events(self) -> tuple[Event, ...]:
+        """All events of all episodes, oldest first."""
+        self._refresh()
+        with self._lock:
+            return tuple(self._events)
+
     def _timeline(self, episode: int) -> Timeline:
         return replay(self.history(episode))
 
