@@ -16,6 +16,7 @@ from viewers.frame_canvas import FrameCanvas
 from viewers.frame_header import HeaderPainter, HeaderText
 from viewers.overlay_painter import Emphasis, OverlayPainter, OverlayScene, PaintedMask
 from viewers.overlays import OverlayData, OverlayVisibility
+from viewers.term_marks import TermMarks, paint_term
 from viewers.view_transform import ViewTransform
 
 LATE = 60
@@ -48,6 +49,7 @@ class OverlayCanvas(FrameCanvas):
         self._data: OverlayData | None = None
         self._visibility = OverlayVisibility()
         self._emphasis = Emphasis()
+        self._term: TermMarks | None = None
 
     # Setters; none of them emits.
 
@@ -91,7 +93,7 @@ class OverlayCanvas(FrameCanvas):
 
     def set_overlays(self, data: OverlayData | None) -> None:
         """Show other results. The winner becomes that of their scores."""
-        self._data = data
+        self._data, self._term = data, None
         self._emphasis = Emphasis(
             data.winner if data is not None else -1, self._emphasis.selected, -1
         )
@@ -104,6 +106,12 @@ class OverlayCanvas(FrameCanvas):
     def set_winner(self, candidate: int) -> None:
         """Mark another winner than the scores', -1 for none. Call it after `set_overlays`."""
         self._emphasize(winner=candidate)
+
+    def set_term(self, marks: TermMarks | None) -> None:
+        """Show where a term of a candidate's score comes from, in place of the usual overlays."""
+        if marks is not self._term:
+            self._term = marks
+            self.update()
 
     def set_visibility(self, visibility: OverlayVisibility) -> None:
         """Choose what is drawn."""
@@ -135,6 +143,8 @@ class OverlayCanvas(FrameCanvas):
         is_key = shown and data is not None and self._image_frame == data.keyframe
         if tool := self._tool_hint():
             hint = tool
+        elif shown and data is not None and self._term is not None and self._is_own_camera():
+            hint = self._term.hint(data, self._image_frame)
         elif self._visibility.all_hidden:
             hint = "overlays hidden"
         elif data is not None and self._camera not in ("", data.proposals.camera):
@@ -205,6 +215,7 @@ class OverlayCanvas(FrameCanvas):
             scene = self._scene(self._view, self._area(), self.devicePixelRatioF())
             if scene is not None:
                 self._painter.paint(painter, scene, self.font())
+            self._paint_term(painter)
             self._paint_tool(painter)
         self._header.paint(
             painter,
@@ -220,9 +231,12 @@ class OverlayCanvas(FrameCanvas):
         data, painted = self._data, self._painted_mask()
         if data is None or not self._is_own_camera():
             return None
-        if self._visibility.all_hidden and painted is None:
+        if self._visibility.all_hidden and painted is None and self._term is None:
             return None
         visibility, hidden = self._visibility, self._hidden_candidates()
+        if self._term is not None and painted is None:
+            visibility = self._term.visibility(visibility)
+            hidden = frozenset(data.by_id) - {self._term.candidate}
         if painted is not None:
             # Nothing may lie on the pixels that are being judged.
             visibility = replace(PAINTED, opacity=visibility.opacity, boxes=visibility.boxes)
@@ -240,6 +254,15 @@ class OverlayCanvas(FrameCanvas):
             hidden=hidden,
             painted=painted,
         )
+
+    def _paint_term(self, painter: QPainter) -> None:
+        if self._term is None or self._data is None or not self._is_own_camera():
+            return
+        painter.save()
+        x0, y0, x1, y1 = self._area()
+        painter.setClipRect(QRectF(x0, y0, x1 - x0, y1 - y0))
+        paint_term(painter, self._term, self._data, self._image_frame, self._view)
+        painter.restore()
 
     def _paint_message(self, painter: QPainter) -> None:
         x0, y0, x1, y1 = self._area()

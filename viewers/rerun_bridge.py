@@ -7,6 +7,7 @@ if no order of ours is under way and it is not the frame we know already.
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 from collections import deque
@@ -57,6 +58,7 @@ class RerunBridge(QObject):
         self._playing = False
         self._url = ""
         self._store = ""
+        self._recording: tuple[str, str] = ("", "")
         self._opening = False
         self._retry = False
         self._arrived = 0
@@ -90,6 +92,11 @@ class RerunBridge(QObject):
         """True if no order is under way."""
         return self._done >= self._number and not self._send_later.isActive()
 
+    @property
+    def recording(self) -> tuple[str, str] | None:
+        """Application id and recording id of what is shown; None before it is."""
+        return self._recording if self._ready and self._store and not self._opening else None
+
     # -- orders from the window; none of them emits a frameChanged or playingChanged
 
     def reset(self) -> None:
@@ -107,6 +114,11 @@ class RerunBridge(QObject):
         self._playing = False
         self._send_later.stop()  # the frame is sent once the recording is there
         self._say(type="open", url=url)
+
+    def add(self, data: bytes) -> None:
+        """Add the contents of an .rrd to the recording that is shown; its time stays."""
+        if self.recording is not None:
+            self._say(type="add", data=base64.b64encode(data).decode("ascii"))
 
     def close_recording(self) -> None:
         """Close the recording that is shown, if any."""
@@ -232,6 +244,7 @@ class RerunBridge(QObject):
         application = str(event.get("application_id", ""))
         # Ids join with colons; the application's own are escaped (viewer_control.proto).
         escaped = application.replace("\\", "\\\\").replace(":", "\\:")
+        self._recording = (application, str(event.get("recording_id", "")))
         self._store = f"Recording:{escaped}:{event.get('recording_id', '')}"
         if not self._url:  # cleared while it was loading
             self.close_recording()

@@ -42,6 +42,7 @@ from viewers.web_engine import (
 if TYPE_CHECKING:
     from PySide6.QtWebEngineCore import QWebEnginePage
 
+    from viewers.rerun_emphasis import Emphasis
     from viewers.rerun_server import AssetServer
 
 log = logging.getLogger(__name__)
@@ -110,6 +111,7 @@ class RerunPanel(QWidget):
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
         self._is_shut_down = False
         self._is_ready = False
+        self._emphasis: Emphasis | None = None
 
         self._bridge = RerunBridge(self)
         self._bridge.frameChanged.connect(self.frameChanged)
@@ -196,6 +198,15 @@ class RerunPanel(QWidget):
     def set_playing(self, playing: bool) -> None:
         """Start or stop the viewer's own playback. Emits nothing, though playback moves time."""
         self._bridge.set_playing(playing)
+
+    def set_emphasis(self, emphasis: Emphasis | None) -> None:
+        """Let the entities of a term stand out; None: as they were. Emits nothing."""
+        before, self._emphasis = self._emphasis, emphasis
+        recording = self._bridge.recording
+        if emphasis != before and recording is not None:
+            from viewers.rerun_emphasis import emphasis_bytes
+
+            self._bridge.add(emphasis_bytes(*recording, before, emphasis))
 
     def set_theme(self, name: str) -> None:
         """Set `dark` or `light`; takes effect at once.
@@ -322,6 +333,7 @@ class RerunPanel(QWidget):
 
         if self._server is None or self._recording is None:
             return
+        self._emphasis = None
         self._server.remove(f"recording-{self._recordings}.rrd")
         self._recordings += 1
         name = f"recording-{self._recordings}.rrd"

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pipeline.evaluation.term_evidence import TermEvidence
 from pipeline.model.score import ScoresResult, ScoreTerms
 
 TERM_NAMES = {
@@ -15,6 +16,9 @@ TERM_NAMES = {
     "robot overlap": "overlap",
 }
 """Names in `ScoreTerms.contributions` and the short ones that signals carry."""
+
+_TILDE = "\u0303"
+"""Combining: normalised."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +153,66 @@ def parts_of(terms: ScoreTerms) -> tuple[Part, ...]:
 
 
 def lines_of(
+    terms: ScoreTerms,
+    scores: ScoresResult,
+    constants: FormulaConstants,
+    evidence: TermEvidence | None = None,
+) -> tuple[Line, ...]:
+    """How Ã, P̃, w_D, o and Π came about; with evidence also what m_in, m_out, P and o counted."""
+    lines = _term_lines(terms, scores, constants)
+    if evidence is None or evidence.row_of(terms.candidate) < 0:
+        return lines
+    found = []
+    for line in lines:
+        if line.symbol == "A":
+            found += _motion_lines(terms, evidence)
+        if line.symbol == "P":
+            counted = int(evidence.proximity_counted(terms.candidate).sum())
+            over = f"{line.steps[0]}, {counted} of {len(evidence.frames)} tracked frames"
+            line = Line(line.name, line.symbol, (over, *line.steps[1:]))
+        if line.symbol == "Π":
+            found.append(_overlap_line(terms, evidence))
+        found.append(line)
+    return tuple(found)
+
+
+def _motion_lines(terms: ScoreTerms, evidence: TermEvidence) -> list[Line]:
+    held, rest = evidence.motion_transitions(terms.candidate)
+    spans = ", ".join(f"{a}–{b}" for a, b in evidence.spans) or "none"
+    inside = f"mean speed in {_count(held, 'transition')} of the interaction {spans}"
+    outside = f"in the {_count(rest, 'other')}"
+    return [
+        Line("motion", "m_in", (inside, f"{number(terms.motion_in, 1)} px/s")),
+        Line("motion", "m_out", (outside, f"{number(terms.motion_out, 1)} px/s")),
+    ]
+
+
+def _count(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def _overlap_line(terms: ScoreTerms, evidence: TermEvidence) -> Line:
+    """How o comes about: every keyframe; a filled dot marks those that count."""
+    known = evidence.overlap_known(terms.candidate)
+    if not known:
+        return Line("overlap", "o", ("unknown at every keyframe", number(terms.overlap)))
+    used = evidence.overlap_counted(terms.candidate)
+    curve = evidence.overlap[evidence.row_of(terms.candidate)]
+    each = "  ".join(
+        f"{'●' if r in used else '○'}{int(evidence.frames[r])}:\u00a0{number(float(curve[r]), 2)}"
+        for r in known
+    )
+    strongest = "strongest" if len(used) == 1 else f"mean of the {len(used)} strongest"
+    return Line(
+        "overlap",
+        "o",
+        (f"{strongest} of {_count(len(known), 'keyframe')} ({each})", number(terms.overlap)),
+    )
+
+
+def _term_lines(
     terms: ScoreTerms, scores: ScoresResult, constants: FormulaConstants
 ) -> tuple[Line, ...]:
-    """How Ã, P̃, w_D and Π came about."""
     c, unit = constants, "m" if scores.form == "3d" else "px"
     motion = terms.motion_in**c.motion_exponent
     motion /= (terms.motion_out + c.noise_floor) ** c.rest_exponent
@@ -214,7 +275,7 @@ def _line(
 def _normalised(name: str, symbol: str, value: float, stored: float, scores: ScoresResult) -> Line:
     all_values = [t.motion if name == "motion" else t.proximity for t in scores.terms]
     low, high = min(all_values), max(all_values)
-    tilde = f"{symbol}̃"
+    tilde = f"{symbol}{_TILDE}"
     if high - low > 1e-9 and abs((value - low) / (high - low) - stored) <= 0.005:
         formula = f"({symbol} − min) / (max − min)"
         inserted = f"({number(value)} − {number(low)}) / ({number(high)} − {number(low)})"
@@ -229,8 +290,28 @@ def rival_of(candidate: int, scores: ScoresResult) -> int:
     return next((c for c in scores.ranking if c != candidate), -1)
 
 
+def value_text(symbol: str, terms: ScoreTerms) -> str:
+    """The value of a line of `lines_of` for another candidate, e.g. the rival."""
+    value = {
+        "m_in": terms.motion_in,
+        "m_out": terms.motion_out,
+        "A": terms.motion,
+        f"A{_TILDE}": terms.motion_normalised,
+        "w_D": terms.detector_weight,
+        "P": terms.proximity,
+        f"P{_TILDE}": terms.proximity_normalised,
+        "o": terms.overlap,
+        "Π": terms.penalty,
+    }[symbol]
+    return number(value, 1) + " px/s" if symbol.startswith("m_") else number(value)
+
+
 def as_text(
-    candidate: int, scores: ScoresResult, names: dict[int, str], constants: FormulaConstants
+    candidate: int,
+    scores: ScoresResult,
+    names: dict[int, str],
+    constants: FormulaConstants,
+    evidence: TermEvidence | None = None,
 ) -> str:
     """Everything the breakdown shows, as plain text."""
     terms = scores.of(candidate)
@@ -247,7 +328,7 @@ def as_text(
         "  = " + joined([p.value for p in parts]),
         f"  = {total}",
     ]
-    for line in lines_of(terms, scores, constants):
+    for line in lines_of(terms, scores, constants, evidence):
         lines.append(f"{line.symbol} = " + " = ".join(line.steps))
     rival = rival_of(candidate, scores)
     if rival >= 0:

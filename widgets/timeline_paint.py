@@ -16,6 +16,7 @@ from widgets.timeline_gestures import BoundaryGrab, Thresholds
 from widgets.timeline_ink import Ink, mixed
 from widgets.timeline_lanes import GUTTER, Lane
 from widgets.timeline_phase_lanes import GripperLane
+from widgets.timeline_term import TermMark, paint_term
 
 _ANTIALIASING = QPainter.RenderHint.Antialiasing
 
@@ -33,6 +34,7 @@ class Overlay:
         hint: Text in place of lanes.
         readout: Bottom line, left.
         message: Bottom line, right.
+        term: What a term of the score counted, or None.
     """
 
     frame: int | None
@@ -43,6 +45,7 @@ class Overlay:
     hint: str
     readout: str
     message: str
+    term: TermMark | None = None
 
 
 def paint_static(
@@ -138,6 +141,8 @@ def paint_overlay(
         if isinstance(lane, GripperLane):
             now = overlay.thresholds or Thresholds(lane.arm.close_below, lane.arm.open_above)
             lane.paint_thresholds(painter, axis, ink, now.close, now.opened)
+    if overlay.term is not None:
+        paint_term(painter, overlay.term, lanes, axis, ink, ruler, bottom)
     if overlay.span is not None:
         left, right = axis.x(overlay.span[0]), axis.x(overlay.span[1])
         band = QColor(ink.accent)

@@ -129,6 +129,17 @@ class CandidateLane(CurveLane):
             if special and lines:
                 self._paint_label(painter, ids[k], lines[-1][-1], plot, color, ink)
 
+    def paint_alone(self, painter: QPainter, axis: FrameAxis, ink: Ink, candidate: int) -> None:
+        """Paint one curve over the others, which fade."""
+        plot = self.plot(axis)
+        veil = QColor(ink.base)
+        veil.setAlpha(190)
+        painter.fillRect(plot, veil)
+        ids = [t.candidate for t in self.scores.terms]
+        if candidate in ids:
+            lines, dense = self._lines(axis, self._positions, self._values[ids.index(candidate)])
+            draw_lines(painter, lines, dense, ink.curve(candidate_color(candidate)), 2.6)
+
     def _paint_label(
         self,
         painter: QPainter,

@@ -19,6 +19,7 @@ from widgets.timeline_ink import Ink
 from widgets.timeline_lanes import GUTTER, Lane
 from widgets.timeline_paint import Overlay, paint_overlay, paint_static
 from widgets.timeline_task_lanes import CandidateLane
+from widgets.timeline_term import TermMark
 
 RULER = 22
 """Pixels of the axis on top."""
@@ -53,6 +54,7 @@ class TimelineView(QWidget):
         self._grab: Grab | None = None
         self._ink = Ink.of(self.palette(), self.font())
         self._static: QPixmap | None = None
+        self._term: TermMark | None = None
 
     # Values in -----------------------------------------------------------------------------
 
@@ -91,6 +93,7 @@ class TimelineView(QWidget):
 
     def set_scores(self, scores: ScoresResult | None, keyframe: int | None) -> None:
         """Show stage 3 of the open subtask and the keyframe of its candidates."""
+        self._term = None
         self._content = replace(self._content, scores=scores, keyframe=keyframe)
         self._rebuild()
 
@@ -107,6 +110,12 @@ class TimelineView(QWidget):
         """Show true contact spans [start, end) in frames; empty hides the lane."""
         self._content = replace(self._content, truth=tuple(spans))
         self._rebuild()
+
+    def set_term(self, mark: TermMark | None) -> None:
+        """Show what a term of the score counted, or nothing of it."""
+        if mark != self._term:
+            self._term = mark
+            self.update()
 
     def set_range(self, span: tuple[int, int] | None) -> None:
         """Show a loop range [start, end), or none."""
@@ -233,6 +242,7 @@ class TimelineView(QWidget):
             hint=self.hint,
             readout=self.readout(frame) if self._lanes else "",
             message=self._message if self._lanes else "",
+            term=self._term,
         )
 
     def paintEvent(self, event: QPaintEvent) -> None:

@@ -210,13 +210,96 @@ def normalise(values: F64, tracked: Bool, without_spread: F64) -> F64:
     return result
 
 
+@dataclass(frozen=True, slots=True)
+class MeasuredTerms:
+    """What was measured of all K candidates of one clip, as columns.
+
+    Attributes:
+        detector: (K,) float64, D.
+        motion_in: (K,) float64, m_in in px/s.
+        motion_out: (K,) float64, m_out in px/s.
+        proximity: (K,) float64, P.
+        overlap: (K,) float64, o.
+        relief: (K,) float64, depth relief 0..1.
+        tracked: (K,) bool, candidates with scored points.
+    """
+
+    detector: F64
+    motion_in: F64
+    motion_out: F64
+    proximity: F64
+    overlap: F64
+    relief: F64
+    tracked: Bool
+
+    @classmethod
+    def of(cls, terms: Sequence[ScoreTerms]) -> MeasuredTerms:
+        """Take them from scored candidates."""
+
+        def column(name: str) -> F64:
+            return np.array([getattr(t, name) for t in terms], np.float64)
+
+        return cls(
+            detector=column("detector"),
+            motion_in=column("motion_in"),
+            motion_out=column("motion_out"),
+            proximity=column("proximity"),
+            overlap=column("overlap"),
+            relief=column("relief"),
+            tracked=column("points") > 0,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ComputedTerms:
+    """What follows from the measured terms and the options, as columns.
+
+    Attributes:
+        motion: (K,) float64, A.
+        motion_normalised: (K,) float64, A~.
+        proximity_normalised: (K,) float64, P~.
+        detector_weight: (K,) float64, w_D(P~).
+        penalty: (K,) float64, Pi.
+        score: (K,) float64, R.
+    """
+
+    motion: F64
+    motion_normalised: F64
+    proximity_normalised: F64
+    detector_weight: F64
+    penalty: F64
+    score: F64
+
+
+def compute(terms: MeasuredTerms, options: ScoresOptions) -> ComputedTerms:
+    """Compute A, both normalisations, the penalty and R of at least one candidate.
+
+    Where there is no spread: A~ is `neutral_motion` if something moved faster than the noise
+    floor, else 0; P~ is P itself, which is a share already.
+    """
+    motion = motion_signal(terms.motion_in, terms.motion_out, options)
+    neutral = np.where(terms.motion_in > options.noise_floor, options.neutral_motion, 0.0)
+    motion_normalised = normalise(motion, terms.tracked, neutral)
+    proximity_normalised = normalise(
+        terms.proximity, terms.tracked, np.clip(terms.proximity, 0.0, 1.0)
+    )
+    weight = options.detector_base_weight - options.adaptive_slope * proximity_normalised
+    penalty = robot_penalty(terms.overlap, terms.relief, options)
+    score = (
+        options.motion_weight * motion_normalised
+        + weight * terms.detector
+        + options.proximity_weight * proximity_normalised
+        - penalty
+    )
+    return ComputedTerms(motion, motion_normalised, proximity_normalised, weight, penalty, score)
+
+
 def rescore(terms: Sequence[ScoreTerms], options: ScoresOptions) -> tuple[ScoreTerms, ...]:
     """Compute A, both normalisations, the penalty and R again from the measured terms.
 
     Uses `detector`, `motion_in`, `motion_out`, `proximity`, `overlap`, `relief` and `points` of
     each entry; options that shape the measurement itself (radius, windows, relief bounds) have no
-    effect. Where there is no spread: A~ is `neutral_motion` if something moved faster than the
-    noise floor, else 0; P~ is P itself, which is a share already.
+    effect. Without spread see `compute`.
 
     Args:
         terms: All candidates of one clip.
@@ -227,33 +310,16 @@ def rescore(terms: Sequence[ScoreTerms], options: ScoresOptions) -> tuple[ScoreT
     """
     if not terms:
         return ()
-
-    def column(name: str) -> F64:
-        return np.array([getattr(t, name) for t in terms], np.float64)
-
-    motion_in, proximity = column("motion_in"), column("proximity")
-    tracked = column("points") > 0
-    motion = motion_signal(motion_in, column("motion_out"), options)
-    neutral = np.where(motion_in > options.noise_floor, options.neutral_motion, 0.0)
-    motion_normalised = normalise(motion, tracked, neutral)
-    proximity_normalised = normalise(proximity, tracked, np.clip(proximity, 0.0, 1.0))
-    weight = options.detector_base_weight - options.adaptive_slope * proximity_normalised
-    penalty = robot_penalty(column("overlap"), column("relief"), options)
-    score = (
-        options.motion_weight * motion_normalised
-        + weight * column("detector")
-        + options.proximity_weight * proximity_normalised
-        - penalty
-    )
+    now = compute(MeasuredTerms.of(terms), options)
     return tuple(
         replace(
             t,
-            motion=float(motion[i]),
-            motion_normalised=float(motion_normalised[i]),
-            proximity_normalised=float(proximity_normalised[i]),
-            penalty=float(penalty[i]),
-            detector_weight=float(weight[i]),
-            score=float(score[i]),
+            motion=float(now.motion[i]),
+            motion_normalised=float(now.motion_normalised[i]),
+            proximity_normalised=float(now.proximity_normalised[i]),
+            penalty=float(now.penalty[i]),
+            detector_weight=float(now.detector_weight[i]),
+            score=float(now.score[i]),
             motion_weight=options.motion_weight,
             proximity_weight=options.proximity_weight,
         )

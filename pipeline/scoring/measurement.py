@@ -6,7 +6,10 @@ measured again without tracking anything, which is how what-if questions are ans
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -15,18 +18,24 @@ from pipeline.model.candidate import ProposalsResult, TracksResult
 from pipeline.model.geometry import LiftingResult, RobotResult
 from pipeline.model.score import ScoresResult, ScoreTerms
 from pipeline.model.subtask import Subtask
-from pipeline.scoring.formula import ScoresOptions, depth_relief, rescore
+from pipeline.scoring.formula import MeasuredTerms, ScoresOptions, depth_relief, rescore
 from pipeline.scoring.signals import (
     depth_gaps,
     interaction_transitions,
     known_points,
     mean_known,
-    motion_curves,
     overlap_curves,
-    proximity_curves,
+    points_on_mask,
+    points_within,
+    share_within,
+    smooth,
+    speeds,
     sphere_radius,
+    squared_distances,
     strongest_mean,
 )
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,54 +96,221 @@ def measure(clip: Clip, height: int, width: int, options: ScoresOptions) -> Scor
         width: Width of the picture, pixels.
         options: Options.
     """
-    tracks, robot, groups, visible = clip.tracks, clip.robot, clip.groups, clip.visible
-    seconds = np.diff(tracks.frames.astype(np.float64)) / clip.fps
-    motion = motion_curves(tracks.points, visible, seconds, groups, options.smoothing_window)
-    interaction = interaction_transitions(tracks.frames, clip.subtask.interaction)
-    radius, proximity, gaps = _proximity(clip, groups, visible, min(height, width), options)
-    overlap = overlap_curves(
-        tracks.points, visible, robot.packed, robot.height, robot.width, groups
-    )
+    return ClipMeasurement(clip, height, width).result(options)
 
-    motion_in, motion_out = mean_known(motion, interaction), mean_known(motion, ~interaction)
-    counted = np.ones(len(tracks.frames), np.bool_)
-    if options.proximity_frames == "interaction":
-        counted = _interaction_frames(clip)
-    near = mean_known(proximity, counted)
-    robot_share = strongest_mean(overlap, overlap_rows(clip, options), options.overlap_share)
-    relief = depth_relief(gaps, options)
-    detector = {p.id: p.score for p in clip.proposals.candidates}
-    terms = tuple(
-        ScoreTerms(
-            candidate=candidate,
-            detector=detector[candidate],
-            motion_in=float(motion_in[k]),
-            motion_out=float(motion_out[k]),
-            motion=0.0,
-            motion_normalised=0.0,
-            proximity=float(near[k]),
-            proximity_normalised=0.0,
-            overlap=float(robot_share[k]),
-            relief=float(relief[k]),
-            penalty=0.0,
-            detector_weight=0.0,
-            score=0.0,
-            points=len(groups[k]),
+
+class ClipMeasurement:
+    """Measures a clip any number of times; what an option cannot alter is computed once.
+
+    Not for several threads at a time.
+
+    Args:
+        clip: Inputs.
+        height: Height of the picture, pixels.
+        width: Width of the picture, pixels.
+    """
+
+    def __init__(self, clip: Clip, height: int, width: int) -> None:
+        self.clip = clip
+        self._short_side = min(height, width)
+        self._groups = clip.groups
+        self._visible = clip.visible
+        self._kept: dict[str, tuple[Any, Any]] = {}
+
+    def result(self, options: ScoresOptions) -> ScoresResult:
+        """All curves, terms and scores; the winner is still the best score."""
+        clip = self.clip
+        radius, proximity = self._proximity(options)
+        return ScoresResult(
+            terms=self.score_terms(options),
+            winner=-1,
+            chosen_by="score",
+            frames=clip.tracks.frames,
+            motion=self._motion_curves(options),
+            proximity=proximity,
+            overlap=self._overlap,
+            interaction=interaction_transitions(clip.tracks.frames, clip.subtask.interaction),
+            radius=radius,
+            form="3d" if clip.has_geometry else "2d",
         )
-        for k, candidate in enumerate(clip.ids)
-    )
-    return ScoresResult(
-        terms=rescore(terms, options),
-        winner=-1,
-        chosen_by="score",
-        frames=tracks.frames,
-        motion=motion,
-        proximity=proximity,
-        overlap=overlap,
-        interaction=interaction,
-        radius=radius,
-        form="3d" if clip.has_geometry else "2d",
-    )
+
+    def score_terms(self, options: ScoresOptions) -> tuple[ScoreTerms, ...]:
+        """Terms and R of every candidate, by id."""
+        found = self.terms(options)
+        terms = tuple(
+            ScoreTerms(
+                candidate=candidate,
+                detector=float(found.detector[k]),
+                motion_in=float(found.motion_in[k]),
+                motion_out=float(found.motion_out[k]),
+                motion=0.0,
+                motion_normalised=0.0,
+                proximity=float(found.proximity[k]),
+                proximity_normalised=0.0,
+                overlap=float(found.overlap[k]),
+                relief=float(found.relief[k]),
+                penalty=0.0,
+                detector_weight=0.0,
+                score=0.0,
+                points=len(self._groups[k]),
+            )
+            for k, candidate in enumerate(self.clip.ids)
+        )
+        return rescore(terms, options)
+
+    def terms(self, options: ScoresOptions, subtask: Subtask | None = None) -> MeasuredTerms:
+        """What is measured of every candidate, by id.
+
+        Args:
+            options: Options.
+            subtask: The same subtask with other phases, e.g. a boundary moved; None: as it is.
+                Keyframe, boxes and tracks stay.
+        """
+        clip = self.clip if subtask is None else replace(self.clip, subtask=subtask)
+        motion_in, motion_out = self._motion_means(clip, options)
+        proximity = self._proximity(options)[1]
+        rows, share = overlap_rows(clip, options), options.overlap_share
+        return MeasuredTerms(
+            detector=self._detector,
+            motion_in=motion_in,
+            motion_out=motion_out,
+            proximity=mean_known(proximity, proximity_rows(clip, options)),
+            overlap=self._last(
+                "overlap", (rows, share), lambda: strongest_mean(self._overlap, rows, share)
+            ),
+            relief=depth_relief(self.depth_gaps, options),
+            tracked=np.array([len(g) > 0 for g in self._groups], np.bool_),
+        )
+
+    def points_inside(self, options: ScoresOptions) -> tuple[Bool, Bool]:
+        """Which points lie in the gripper sphere, and which count for it, both (F, N) bool."""
+        return points_within(self._distances, self._known, self._proximity(options)[0])
+
+    def points_on_robot(self) -> tuple[Bool, Bool]:
+        """Which points lie on the robot mask, and which count for it, both (F, N) bool."""
+        robot = self.clip.robot
+        points = self.clip.tracks.points
+        return points_on_mask(points, self._visible, robot.packed, robot.height, robot.width)
+
+    @cached_property
+    def depth_gaps(self) -> F64:
+        """(K,) median depth gap between gripper and candidate, metres; NaN without geometry."""
+        clip = self.clip
+        if not clip.has_geometry:
+            return np.full(len(self._groups), np.nan)
+        return depth_gaps(clip.lifting.xyz, self._known, clip.robot.reference_xyz, self._groups)
+
+    @cached_property
+    def _detector(self) -> F64:
+        detector = {p.id: p.score for p in self.clip.proposals.candidates}
+        return np.array([detector[i] for i in self.clip.ids], np.float64)
+
+    @cached_property
+    def _speeds(self) -> F64:
+        tracks = self.clip.tracks
+        seconds = np.diff(tracks.frames.astype(np.float64)) / self.clip.fps
+        return speeds(tracks.points, self._visible, seconds, self._groups)
+
+    @cached_property
+    def _overlap(self) -> F32:
+        robot = self.clip.robot
+        return overlap_curves(
+            self.clip.tracks.points,
+            self._visible,
+            robot.packed,
+            robot.height,
+            robot.width,
+            self._groups,
+        )
+
+    @cached_property
+    def _known(self) -> Bool:
+        """(F, N) bool, visible with the position that proximity is measured by."""
+        if not self.clip.has_geometry:
+            return self._visible
+        known: Bool = self._visible & known_points(self.clip.lifting.xyz)
+        return known
+
+    @cached_property
+    def _distances(self) -> F32:
+        clip = self.clip
+        if clip.has_geometry:
+            return squared_distances(clip.lifting.xyz, clip.robot.reference_xyz)
+        return squared_distances(clip.tracks.points, clip.robot.reference)
+
+    @cached_property
+    def _object_size(self) -> float | F64:
+        """Typical radius of the candidates: one for all frames, or (F,) if metres differ."""
+        clip = self.clip
+        if not clip.has_geometry:
+            return _median(
+                [
+                    float(np.hypot(p.box[2] - p.box[0], p.box[3] - p.box[1])) / 2
+                    for p in clip.proposals.candidates
+                ]
+            )
+        tracks, xyz, known = clip.tracks, clip.lifting.xyz, self._known
+        row = tracks.nearest(clip.proposals.keyframe) if len(tracks.frames) else 0
+        drifts = clip.lifting.scale_drifts
+        rows = range(len(tracks.frames)) if drifts else [row] if len(tracks.frames) else []
+        # The keyframe's size holds for all frames, unless metres differ between them.
+        sizes = np.array(
+            [_median([_spread(xyz[r, g[known[r, g]]]) for g in self._groups]) for r in rows]
+        )
+        return sizes if drifts else float(sizes.sum())
+
+    @cached_property
+    def _scale(self) -> F32:
+        robot = self.clip.robot
+        return robot.scale if self.clip.has_geometry else _pixel_scale(robot)
+
+    def _last(self, name: str, key: Any, make: Callable[[], T]) -> T:
+        """What `make` makes for a key; the last of each name is kept."""
+        kept = self._kept.get(name)
+        if kept is None or kept[0] != key:
+            kept = self._kept[name] = (key, make())
+        value: T = kept[1]
+        return value
+
+    def _motion_curves(self, options: ScoresOptions) -> F32:
+        """(K, F - 1) float32."""
+        window = options.smoothing_window
+        return self._last(
+            "motion", window, lambda: smooth(self._speeds, window).T.astype(np.float32)
+        )
+
+    def _motion_means(self, clip: Clip, options: ScoresOptions) -> tuple[F64, F64]:
+        """m_in and m_out, (K,) each."""
+        spans = clip.subtask.interaction
+
+        def make() -> tuple[F64, F64]:
+            motion = self._motion_curves(options)
+            held = interaction_transitions(clip.tracks.frames, spans)
+            return mean_known(motion, held), mean_known(motion, ~held)
+
+        return self._last("means", (options.smoothing_window, spans), make)
+
+    def _proximity(self, options: ScoresOptions) -> tuple[F32, F32]:
+        """Radius (F,) and proximity (K, F), in 3D if possible, else in 2D."""
+        scale, mix, cap = (
+            options.sphere_radius_scale,
+            options.object_size_mix,
+            options.radius_cap,
+        )
+
+        def make() -> tuple[F32, F32]:
+            solid = self.clip.has_geometry
+            radius = sphere_radius(
+                self._scale,
+                self._object_size,
+                scale,
+                mix,
+                np.inf if solid else cap * self._short_side,
+                drifts=solid and self.clip.lifting.scale_drifts,
+            )
+            return radius, share_within(self._distances, self._known, radius, self._groups)
+
+        return self._last("proximity", (scale, mix, cap), make)
 
 
 def overlap_rows(clip: Clip, options: ScoresOptions) -> tuple[int, ...]:
@@ -151,42 +327,11 @@ def overlap_rows(clip: Clip, options: ScoresOptions) -> tuple[int, ...]:
     return tuple(sorted({clip.tracks.nearest(f) for f in frames}))
 
 
-def _proximity(
-    clip: Clip, groups: list[Array], visible: Bool, short_side: int, options: ScoresOptions
-) -> tuple[F32, F32, F64]:
-    """Radius (F,), proximity (K, F) and depth gaps (K,), in 3D if possible, else in 2D."""
-    tracks, robot = clip.tracks, clip.robot
-    row = tracks.nearest(clip.proposals.keyframe) if len(tracks.frames) else 0
-    if clip.has_geometry:
-        xyz = clip.lifting.xyz
-        known = visible & known_points(xyz)
-        drifts = clip.lifting.scale_drifts
-        rows = range(len(tracks.frames)) if drifts else [row] if len(tracks.frames) else []
-        # The keyframe's size holds for all frames, unless metres differ between them.
-        sizes = np.array([_median([_spread(xyz[r, g[known[r, g]]]) for g in groups]) for r in rows])
-        radius = sphere_radius(
-            robot.scale,
-            sizes if drifts else float(sizes.sum()),
-            options.sphere_radius_scale,
-            options.object_size_mix,
-            np.inf,
-            drifts=drifts,
-        )
-        proximity = proximity_curves(xyz, known, robot.reference_xyz, radius, groups)
-        return radius, proximity, depth_gaps(xyz, known, robot.reference_xyz, groups)
-    half_diagonals = [
-        float(np.hypot(p.box[2] - p.box[0], p.box[3] - p.box[1])) / 2
-        for p in clip.proposals.candidates
-    ]
-    radius = sphere_radius(
-        _pixel_scale(robot),
-        _median(half_diagonals),
-        options.sphere_radius_scale,
-        options.object_size_mix,
-        options.radius_cap * short_side,
-    )
-    proximity = proximity_curves(tracks.points, visible, robot.reference, radius, groups)
-    return radius, proximity, np.full(len(groups), np.nan)
+def proximity_rows(clip: Clip, options: ScoresOptions) -> Bool:
+    """(F,) bool, tracked frames over which proximity is averaged where it is known."""
+    if options.proximity_frames == "interaction":
+        return _interaction_frames(clip)
+    return np.ones(len(clip.tracks.frames), np.bool_)
 
 
 def _spread(points: F32) -> float:

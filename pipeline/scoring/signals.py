@@ -79,7 +79,8 @@ def smooth(curve: F64, window: int) -> F64:
     total = np.zeros_like(curve)
     count = np.zeros_like(curve)
     filled = np.where(known, curve, 0.0)
-    before, after = (window - 1) // 2, window // 2
+    # A window wider than the curve holds all of it.
+    before, after = min((window - 1) // 2, len(curve) - 1), min(window // 2, len(curve) - 1)
     for shift in range(-before, after + 1):
         source = slice(max(shift, 0), len(curve) + min(shift, 0))
         target = slice(max(-shift, 0), len(curve) + min(-shift, 0))
@@ -88,10 +89,29 @@ def smooth(curve: F64, window: int) -> F64:
     return np.where(known, total / np.maximum(count, 1), np.nan)
 
 
+def speeds(points: F32, visible: Bool, seconds: F64, groups: Sequence[Array]) -> F64:
+    """Median displacement of the points visible in both frames, px/s, before smoothing.
+
+    Args:
+        points: (F, N, 2) float32, pixels.
+        visible: (F, N) bool.
+        seconds: (F - 1,) float64, time between tracked frames.
+        groups: K index arrays of the points of each candidate.
+
+    Returns:
+        (F - 1, K) float64.
+    """
+    step = np.diff(points, axis=0)
+    length = np.sqrt(step[..., 0] ** 2 + step[..., 1] ** 2)
+    length[~(visible[:-1] & visible[1:])] = np.nan
+    speed: F64 = group_median(length, groups) / np.maximum(seconds, _FEW)[:, None]
+    return speed
+
+
 def motion_curves(
     points: F32, visible: Bool, seconds: F64, groups: Sequence[Array], window: int
 ) -> F32:
-    """m_i(t): median displacement of the points visible in both frames, px/s, smoothed.
+    """m_i(t): `speeds`, smoothed.
 
     Args:
         points: (F, N, 2) float32, pixels.
@@ -103,11 +123,7 @@ def motion_curves(
     Returns:
         (K, F - 1) float32.
     """
-    step = np.diff(points, axis=0)
-    length = np.sqrt(step[..., 0] ** 2 + step[..., 1] ** 2)
-    length[~(visible[:-1] & visible[1:])] = np.nan
-    speed = group_median(length, groups) / np.maximum(seconds, _FEW)[:, None]
-    return smooth(speed, window).T.astype(np.float32)
+    return smooth(speeds(points, visible, seconds, groups), window).T.astype(np.float32)
 
 
 def interaction_transitions(frames: I32, spans: Sequence[tuple[int, int]]) -> Bool:
@@ -202,13 +218,38 @@ def proximity_curves(
     Returns:
         (K, F) float32, NaN where the reference, the radius or all points are unknown.
     """
+    return share_within(squared_distances(points, reference), visible, radius, groups)
+
+
+def squared_distances(points: F32, reference: F32) -> F32:
+    """(F, N) squared distance of (F, N, D) points to the (F, D) gripper reference."""
     offset = points - reference[:, None, :]
-    distance = np.einsum("fnd,fnd->fn", offset, offset)
-    counted = visible & np.isfinite(distance) & np.isfinite(radius)[:, None]
+    distance: F32 = np.einsum("fnd,fnd->fn", offset, offset)
+    return distance
+
+
+def share_within(distance: F32, visible: Bool, radius: F32, groups: Sequence[Array]) -> F32:
+    """Share of a candidate's visible points within a radius.
+
+    Args:
+        distance: (F, N) float32, squared distances; NaN where unknown.
+        visible: (F, N) bool.
+        radius: (F,) float32.
+        groups: K index arrays of the points of each candidate.
+
+    Returns:
+        (K, F) float32, NaN where the radius or all points are unknown.
+    """
+    return group_share(*points_within(distance, visible, radius), groups)
+
+
+def points_within(distance: F32, visible: Bool, radius: F32) -> tuple[Bool, Bool]:
+    """Which points are within a radius, and which count, both (F, N) bool; see `share_within`."""
+    counted: Bool = visible & np.isfinite(distance) & np.isfinite(radius)[:, None]
     inside = np.zeros_like(counted)
     limit = np.broadcast_to((radius**2)[:, None], distance.shape)
     np.less_equal(distance, limit, out=inside, where=counted)
-    return group_share(inside, counted, groups)
+    return inside, counted
 
 
 def overlap_curves(
@@ -229,15 +270,22 @@ def overlap_curves(
     Returns:
         (K, F) float32, NaN where no point counts.
     """
+    return group_share(*points_on_mask(points, visible, packed, height, width), groups)
+
+
+def points_on_mask(
+    points: F32, visible: Bool, packed: U8, height: int, width: int
+) -> tuple[Bool, Bool]:
+    """Which points lie on a packed mask, and which count, both (F, N) bool; see above."""
     x, y = points[..., 0], points[..., 1]
     # Comparisons with NaN are False.
-    counted = visible & (x >= 0) & (y >= 0) & (x < width) & (y < height)
+    counted: Bool = visible & (x >= 0) & (y >= 0) & (x < width) & (y < height)
     column = np.where(counted, x, 0).astype(np.int32)
     line = np.where(counted, y, 0).astype(np.int32)
     index = line * np.int32(width) + column
     rows = np.arange(len(points))[:, None]
     bit = (packed[rows, index >> 3] >> (7 - (index & 7)).astype(np.uint8)) & 1
-    return group_share(bit.astype(np.bool_), counted, groups)
+    return bit.astype(np.bool_), counted
 
 
 def strongest_mean(curves: F32, rows: Sequence[int], share: float) -> F64:
@@ -255,8 +303,13 @@ def strongest_mean(curves: F32, rows: Sequence[int], share: float) -> F64:
     for k, curve in enumerate(curves[:, list(rows)]):
         known = np.sort(curve[np.isfinite(curve)])[::-1]
         if len(known):
-            out[k] = known[: max(1, int(np.ceil(share * len(known) - _FEW)))].mean()
+            out[k] = known[: strongest_count(len(known), share)].mean()
     return out
+
+
+def strongest_count(known: int, share: float) -> int:
+    """How many of `known` > 0 keyframes `strongest_mean` takes."""
+    return max(1, int(np.ceil(share * known - _FEW)))
 
 
 def depth_gaps(xyz: F32, visible: Bool, reference: F32, groups: Sequence[Array]) -> F64:

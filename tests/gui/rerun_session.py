@@ -27,6 +27,8 @@ from PySide6.QtTest import QTest  # noqa: E402
 from PySide6.QtWidgets import QApplication  # noqa: E402
 
 from tests.rerun_scenes import scene  # noqa: E402
+from viewers.rerun_emphasis import Emphasis  # noqa: E402
+from viewers.rerun_inputs import camera_path  # noqa: E402
 from viewers.rerun_log import recording_bytes  # noqa: E402
 from viewers.rerun_viewer import RerunPanel  # noqa: E402
 from viewers.web_engine import prepare_application  # noqa: E402
@@ -160,6 +162,19 @@ class Session:
     def of(self, name: str) -> list[Any]:
         return [value for event, value in self.events if event == name]
 
+    def colored(self) -> list[int]:
+        """Pixels on the screen in the strong colours of motion and of proximity."""
+        image = self.panel.screen().grabWindow(self.panel.winId()).toImage()
+        counts = [0, 0]
+        wanted = [Emphasis(term, 1, 1, "", True).color for term in ("motion", "proximity")]
+        for y in range(image.height()):
+            for x in range(image.width()):
+                found = image.pixelColor(x, y)
+                for i, (r, g, b, _) in enumerate(wanted):
+                    far = (abs(found.red() - r), abs(found.green() - g), abs(found.blue() - b))
+                    counts[i] += max(far) <= 12
+        return counts
+
     def brightness(self) -> float:
         """Mean of the green channel of what is on the screen."""
         image = self.panel.screen().grabWindow(self.panel.winId()).toImage()
@@ -200,6 +215,19 @@ def run(report: dict[str, Any]) -> None:
     report["opened_at"] = session.times()
     report["events_while_opening"] = session.events[:]
     report["listening"] = listening_addresses(process_tree(os.getpid()))
+
+    # A term of the score is hovered, another one, and left.
+    session.events.clear()
+    session.pause(500)
+    usual = session.colored()
+    looks = []
+    for term in ("motion", "proximity", ""):
+        emphasis = Emphasis(term, 1, 1, camera_path(scene().camera_model), True) if term else None
+        panel.set_emphasis(emphasis)
+        session.pause(900)
+        looks.append(session.colored())
+    report["emphasis"] = [usual, *looks]
+    report["after_emphasis"] = [session.times(), session.events[:]]
 
     # The window scrubs: the newest wins, nothing comes back.
     session.events.clear()

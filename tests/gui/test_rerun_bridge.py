@@ -145,3 +145,14 @@ def test_a_calm_viewer_moves_seldom_and_ends_at_the_newest(qtbot: QtBot, page: F
     timer.stop()
     assert page.bridge.frame > 6
     qtbot.waitUntil(lambda: page.time_orders()[-1]["frame"] == page.bridge.frame)
+
+
+def test_additions_belong_to_the_open_recording(page: FakePage) -> None:
+    assert page.bridge.recording == ("demoscope", "one")
+    page.bridge.add(b"rrd")
+    assert page.orders == [{"type": "add", "data": "cnJk"}]
+    page.bridge.close_recording()
+    page.orders.clear()
+    page.bridge.add(b"rrd")
+    assert page.bridge.recording is None
+    assert page.orders == []

@@ -130,6 +130,15 @@ class TestRealViewer:
         assert report["opened_at"] == [50]
         assert report["events_while_opening"] == [["readyChanged", True]]
 
+    def test_a_hovered_term_stands_out_and_leaving_ends_it(self, report: dict[str, Any]) -> None:
+        (usual, motion, proximity, left) = report["emphasis"]
+        assert motion[0] > usual[0] + 500
+        assert motion[1] < 50
+        assert proximity[1] > usual[1] + 500
+        assert proximity[0] < 50
+        assert left == usual
+        assert report["after_emphasis"] == [[50], []]
+
     def test_the_newest_frame_wins_and_nothing_comes_back(self, report: dict[str, Any]) -> None:
         assert report["scrubbed_to"] == [100]
         assert report["events_while_scrubbing"] == []

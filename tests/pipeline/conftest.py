@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pipeline.backends.language.gemini import Gemini
 from pipeline.backends.language.openai_compatible import OpenAICompatible
+from tests.datasets import SAMPLE
 from tests.language_server import (
     LanguageServer,
     cycle_by_cycle,
     language_server,
 )
 from tests.pipeline.language_asking import KEY, ROW, Asked
+
+if TYPE_CHECKING:
+    from pipeline.annotate import EpisodeAnnotations
 
 
 @pytest.fixture
@@ -41,3 +46,18 @@ def ask_openai(server: LanguageServer, tmp_path: Path) -> Asked:
 @pytest.fixture
 def ask_gemini(server: LanguageServer, tmp_path: Path) -> Asked:
     return Asked(Gemini, server, tmp_path / "kept")
+
+
+@pytest.fixture(scope="session")
+def sample_runs(_own_folders: Path) -> dict[int, EpisodeAnnotations]:
+    """The sample dataset through all stages, by episode; the whole session computes it once."""
+    from pipeline.annotate import annotate_episode, standard_graph
+    from pipeline.engine.cache import ResultCache
+    from pipeline.sources.detect import open_dataset
+
+    source, graph = open_dataset(SAMPLE), standard_graph()
+    cache = ResultCache(_own_folders / "cache" / "results")
+    return {
+        e.index: annotate_episode(source, e.index, graph=graph, cache=cache)
+        for e in source.info.episodes
+    }
