@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 
 from app.actions import ACTIONS, GESTURES, TIMELINE_GESTURES, ActionTable
 from app.comparison import Comparison
+from app.dataset_actions import DatasetActions
 from app.intents import Intents
 from app.model_control import ModelControl
 from app.opening import Opening
@@ -88,7 +89,8 @@ class ActionHandlers:
         self._comparison = Comparison(control, panels, table, self._parent)
         self.models = ModelControl(control, panels, self._parent)
         robot = RobotMarks(control, panels, self._parent)
-        self._groups = (self, self._pictures, self._comparison, self.models, robot)
+        self.dataset = DatasetActions(control, self._parent)
+        self._groups = (self, self._pictures, self._comparison, self.models, self.dataset, robot)
         ranks = [f"candidate_{n}" for n in range(1, 10)]
         missing = [s.id for s in ACTIONS if s.id not in ranks and self._find(s.id) is None]
         if missing:

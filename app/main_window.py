@@ -14,6 +14,7 @@ from PySide6.QtWidgets import (
 
 from app.action_handlers import ActionHandlers
 from app.actions import ACTIONS, ActionTable
+from app.explanation import Explanation
 from app.intents import Intents
 from app.opening import Opening
 from app.panels import Panels
@@ -25,7 +26,7 @@ from widgets.theme import apply_theme
 _LAYOUT_VERSION = 2
 _WIDE = 1700
 """From this width on the score's formula has its own column instead of a tab."""
-_OTHER_MENUS = ("File", "Edit", "Go", "Candidate", "Caption", "Run", "View", "Help")
+_OTHER_MENUS = ("File", "Edit", "Go", "Candidate", "Caption", "Run", "Dataset", "View", "Help")
 
 
 class MainWindow(QMainWindow):
@@ -59,6 +60,7 @@ class MainWindow(QMainWindow):
         self._make_menus()
         self.views = Views(self.panels, control, self)
         self.views.titleChanged.connect(self.setWindowTitle)
+        self.explanation = Explanation(self.panels, control, self.views.truth, self)
         self.intents = Intents(self.panels, control, self)
         self.handlers = ActionHandlers(control, self.panels, self.intents, self.table, self)
         control.said.connect(lambda text: self.statusBar().showMessage(text, 8000))
@@ -246,8 +248,10 @@ class MainWindow(QMainWindow):
         """Remember the layout and stop everything that runs."""
         self.save_layout()
         self.views.close()
+        self.explanation.close()
         self.intents.close()
         self.handlers.models.close()
+        self.handlers.dataset.close()
         self.panels.rerun.shutdown()
         self.control.close()
         super().closeEvent(event)

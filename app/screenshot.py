@@ -92,7 +92,7 @@ def screenshot(
                     return not control.jobs.busy
                 return bool(failures) and control.background.idle
 
-            in_time = _wait(settled, _RUN_MS)
+            in_time = wait_until(settled, _RUN_MS)
             if not opened:
                 return fail(failures[0] if failures else "the episode could not be opened")
             if not in_time:
@@ -105,8 +105,8 @@ def screenshot(
             demonstration = control.document.session.demonstration
             if demonstration is not None and demonstration.cameras:
                 viewer = window.panels.frame.viewer
-                _wait(lambda: viewer.image_frame == control.document.session.frame, 5000)
-            _wait(lambda: control.background.idle, 20_000)
+                wait_until(lambda: viewer.image_frame == control.document.session.frame, 5000)
+            wait_until(lambda: control.background.idle, 20_000)
             window.resize(*size)
             picture = _picture_with_3d(window) if with_3d else window.grab()
         finally:
@@ -127,7 +127,7 @@ def _run_again(window: MainWindow, options: dict[str, Any]) -> bool:
         if values != control.document.session.options[stage]:
             control.set_options(stage, values)
     control.run()
-    done = _wait(lambda: not control.jobs.busy, _RUN_MS)
+    done = wait_until(lambda: not control.jobs.busy, _RUN_MS)
     window.table.actions["compare"].trigger()
     return done
 
@@ -136,15 +136,15 @@ def _picture_with_3d(window: MainWindow) -> QPixmap:
     """Grab the window's pixels from the screen once the 3D viewer has drawn."""
     from viewers.rerun_viewer import ViewerState
 
-    ready = _wait(lambda: window.panels.rerun.state is ViewerState.READY, _VIEWER_MS)
+    ready = wait_until(lambda: window.panels.rerun.state is ViewerState.READY, _VIEWER_MS)
     if not ready:
         note(f"the 3D viewer is not in the picture: {window.panels.rerun.message}")
     window.panels.rerun.set_frame(window.control.document.session.frame)
-    _wait(lambda: False, _SETTLE_MS)
+    wait_until(lambda: False, _SETTLE_MS)
     return window.screen().grabWindow(window.winId())
 
 
-def _wait(done: Callable[[], bool], timeout: int) -> bool:
+def wait_until(done: Callable[[], bool], timeout: int) -> bool:
     """Run the event loop until `done` or for `timeout` milliseconds; whether it is done."""
     from PySide6.QtCore import QEventLoop, QTimer
 

@@ -34,6 +34,7 @@ class CurationData:
             nobody knows.
         stage_options: Values of the options of all stages, stage name -> option name -> value,
             as the file says and unchecked; empty if it does not say.
+        truth_path: File of ground truth that was named; None: what lies beside the dataset.
     """
 
     table: AnnotationTable
@@ -47,6 +48,7 @@ class CurationData:
     verdicts: tuple[HumanVerdict, ...] = ()
     lines: I64 | None = None
     stage_options: Mapping[str, Any] = field(default_factory=dict)
+    truth_path: Path | None = None
 
     @property
     def both(self) -> Judgements:

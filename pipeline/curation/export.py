@@ -278,11 +278,10 @@ def _all_options(data: CurationData, weights: ScoreWeights) -> tuple[dict[str, A
         told = "The annotations do not say with which options the other stages ran."
         return {"scores": scores}, told
     from pipeline.annotate import standard_graph
-    from pipeline.engine.options_file import options_file_from
+    from pipeline.engine.options_file import options_of_values
 
-    content = {"demoscope_options": 1, "stages": dict(data.stage_options)}
     try:
-        found = options_file_from(content, standard_graph()).options
+        found = options_of_values(data.stage_options, standard_graph())
     except ValueError as error:
         log.warning("options of %s: %s", data.path, error)
         return {"scores": scores}, f"Options of the other stages could not be read ({error})."

@@ -17,9 +17,10 @@ from pipeline.annotations.reading import (
 )
 from pipeline.annotations.table import AnnotationTable
 from pipeline.curation.data import CurationData
-from pipeline.evaluation.ground_truth import TrueSubtask, read_ground_truth, read_lines
+from pipeline.evaluation.ground_truth import TrueSubtask, read_ground_truth
 from pipeline.evaluation.judging import judge_by_people, judge_by_truth
 from pipeline.evaluation.matching import PUBLISHED, MatchOptions
+from pipeline.evaluation.truth_file import read_truth
 from pipeline.model.candidate import Box
 from pipeline.model.problem import DataError, Problem
 from pipeline.model.verdict import HumanVerdict
@@ -57,7 +58,7 @@ def load_curation(
         path = newest_run(dataset)
     read = read_annotations(path)
     root = dataset if dataset is not None else read.dataset
-    lines, found = _truth(root, truth)
+    lines = _truth(root, truth)
     data = CurationData(
         table=read.table,
         path=read.path,
@@ -66,9 +67,10 @@ def load_curation(
         truth=judge_by_truth(read.table, lines, match),
         people=judge_by_people(read.table, (), match),
         options=read.options,
-        problems=(*read.problems, *found, *_foreign(read, root)),
+        problems=(*read.problems, *_foreign(read, root)),
         lines=read.lines,
         stage_options=read.stage_options,
+        truth_path=truth,
     )
     return with_people(data, match)
 
@@ -181,25 +183,16 @@ def _written(folder: Path) -> float | None:
         return None
 
 
-def _truth(
-    dataset: Path | None, path: Path | None
-) -> tuple[tuple[TrueSubtask, ...], tuple[Problem, ...]]:
+def _truth(dataset: Path | None, path: Path | None) -> tuple[TrueSubtask, ...]:
+    if path is not None:
+        # Strictly, as every command reads it: what is left out would silently change figures.
+        return read_truth(path)
     try:
-        if path is not None:
-            lines = read_lines(path)
-            if not lines:
-                raise DataError(
-                    "no_ground_truth",
-                    f"{path}: no line is ground truth; expected JSON objects with episode_index "
-                    "and start_box.",
-                )
-            return lines, ()
-        return (read_ground_truth(dataset) if dataset is not None else ()), ()
+        return read_ground_truth(dataset) if dataset is not None else ()
     except OSError as error:
         reason = error.strerror or str(error)
-        place = path if path is not None else dataset
         raise DataError(
-            "no_ground_truth", f"{place}: its ground truth cannot be read: {reason}."
+            "no_ground_truth", f"{dataset}: its ground truth cannot be read: {reason}."
         ) from error
 
 

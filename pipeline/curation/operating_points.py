@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import getpass
 import logging
 import math
 import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from pipeline.evaluation.rescoring import ScoreWeights
+from pipeline.model.authorship import account_name, utc_now
 from pipeline.model.problem import DataError
 from pipeline.review.journal import Journal
 
@@ -124,8 +123,8 @@ class OperatingPoints:
             precision=_known(point.precision),
             low=_known(point.low),
             high=_known(point.high),
-            who=point.who or _account(),
-            at=point.at or _now(),
+            who=point.who or account_name(),
+            at=point.at or utc_now(),
             uuid=uuid.uuid4().hex,
         )
         self._append({"event": _SAVED, **asdict(saved)})
@@ -137,7 +136,7 @@ class OperatingPoints:
         Raises:
             DataError: `operating_points_not_saved`, one sentence.
         """
-        done = Retirement(point.uuid, who or _account(), _now(), reason)
+        done = Retirement(point.uuid, who or account_name(), utc_now(), reason)
         self._append({"event": _RETIRED, **asdict(done)})
         return done
 
@@ -242,14 +241,3 @@ def _optional(value: Any) -> float | None:
 
 def _known(value: float | None) -> float | None:
     return float(value) if value is not None and math.isfinite(value) else None
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-def _account() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError, ImportError):  # no such account, as in some containers
-        return "unknown"

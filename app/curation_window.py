@@ -1,0 +1,202 @@
+"""The second window: where to put the threshold of a dataset, and what is wrong with the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QByteArray, QSettings, QSize, Qt, Signal
+from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
+from PySide6.QtWidgets import (
+    QFileDialog,
+    QMainWindow,
+    QMessageBox,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.banner import Banner
+from app.batch_control import BatchControl
+from app.curation_control import CurationControl
+from app.curation_runs import CurationRuns
+from app.settings import Paths
+from app.spot_check_page import SpotCheckPage
+from pipeline.curation.data import CurationData
+from pipeline.model.demonstration import DatasetInfo, DatasetSource
+from widgets.batch_panel import BatchPanel
+from widgets.curation.failure_pareto import FailurePareto
+from widgets.curation.sweep_view import SweepView
+from widgets.curation.threshold_page import ThresholdPage
+
+_SIZE = QSize(1280, 800)
+_NO_DATASET = "Open a dataset first (Ctrl+O in the main window), or a file: demoscope curate FILE."
+
+
+class CurationWindow(QMainWindow):
+    """Threshold, failures, sensitivity, spot check and annotating, a tab each.
+
+    Signals:
+        annotationActivated: Episode and subtask: open them in the main window.
+        sourceWanted: `Path` of a dataset that is needed for its pictures, and to be annotated;
+            `set_source` answers.
+    """
+
+    annotationActivated = Signal(int, int)
+    sourceWanted = Signal(object)
+
+    def __init__(self, settings: QSettings, folders: Paths, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("curation")
+        self.setWindowTitle("Curation")
+        self._settings = settings
+        self.banner = Banner(self)
+        self.threshold = ThresholdPage(self)
+        self.failures = FailurePareto(self)
+        self.sensitivity = SweepView(self)
+        self.spot_check = SpotCheckPage(self)
+        self.annotate = BatchPanel(self)
+        self.tabs = QTabWidget(self)
+        self.tabs.setDocumentMode(True)
+        self.tabs.setAccessibleName("Pages of the curation window")
+        for page, title, what in (
+            (self.threshold, "Threshold", "Where to put the threshold, and what it costs"),
+            (self.failures, "Failures", "Which stage failed first, and how often"),
+            (self.sensitivity, "Sensitivity", "What each option of the score does to the metrics"),
+            (self.spot_check, "Spot check", "Judge a sample by eye; an honest precision"),
+            (self.annotate, "Annotate", "Annotate all episodes of the open dataset"),
+        ):
+            number = self.tabs.addTab(page, title)
+            self.tabs.setTabToolTip(number, f"{what} (Ctrl+{number + 1})")
+            shortcut = QShortcut(QKeySequence(f"Ctrl+{number + 1}"), self)
+            shortcut.activated.connect(lambda n=number: self.tabs.setCurrentIndex(n))
+        center = QWidget(self)
+        column = QVBoxLayout(center)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.banner)
+        column.addWidget(self.tabs, 1)
+        self.setCentralWidget(center)
+        self.statusBar()
+        self.control = CurationControl(self.threshold, settings, self)
+        self.runs = CurationRuns(self.failures, self.sensitivity, folders.results, self)
+        self.batch = BatchControl(self)
+        self.batch.serve(self.annotate)
+        self._dataset: Path | None = None
+        self._connect()
+        geometry = settings.value("curation/geometry")
+        if not (isinstance(geometry, QByteArray) and self.restoreGeometry(geometry)):
+            self.resize(_SIZE)
+
+    def _connect(self) -> None:
+        control = self.control
+        control.said.connect(lambda text: self.statusBar().showMessage(text, 10_000))
+        control.failed.connect(lambda text: self.banner.show_failure(text, ""))
+        control.dataRead.connect(self._show_data)
+        control.judgementsChanged.connect(self._show_judgements)
+        for page in (self.threshold, self.failures, self.sensitivity, self.spot_check):
+            page.annotationActivated.connect(self.annotationActivated)
+        self.threshold.annotateRequested.connect(lambda: self.show_page("annotate"))
+        self.threshold.exportRequested.connect(self._ask_export)
+        self.threshold.settled.connect(
+            lambda: self.spot_check.set_threshold(self.threshold.threshold)
+        )
+        self.spot_check.answersChanged.connect(control.judge_again)
+        self.annotate.episodeActivated.connect(lambda e: self.annotationActivated.emit(e, 0))
+        self.annotate.curationRequested.connect(self._open_results)
+
+    # -- opening -----------------------------------------------------------------------------
+
+    def open(self, path: Path | None, dataset: Path | None, truth: Path | None = None) -> None:
+        """Read annotations; see `CurationControl.open`. None and None: say what to do."""
+        self.banner.hide()
+        self._dataset = dataset
+        if path is None and dataset is None:
+            self.control.nothing(_NO_DATASET)
+        else:
+            self.control.open(path, dataset, truth)
+
+    def _open_results(self, path: str) -> None:
+        self.open(Path(path), None)
+        self.show_page("threshold")
+
+    def show_page(self, name: str) -> None:
+        """Go to a tab: `threshold`, `failures`, `sensitivity`, `spot_check` or `annotate`."""
+        page: QWidget = getattr(self, name)
+        self.tabs.setCurrentWidget(page)
+
+    def set_dataset(self, info: DatasetInfo | None, options: Mapping[str, Any]) -> None:
+        """What the main window has open: the tab Annotate is about it."""
+        self.batch.set_dataset(info)
+        self.batch.set_options(options)
+
+    def set_source(self, source: DatasetSource | None) -> None:
+        """The dataset that pictures are read from."""
+        self.control.set_source(source)
+        self.spot_check.set_source(source)
+
+    @property
+    def data(self) -> CurationData | None:
+        """Annotations on show."""
+        return self.control.data
+
+    # -- showing -----------------------------------------------------------------------------
+
+    def _show_data(self, data: CurationData | None) -> None:
+        self.set_source(None)
+        name = "" if data is None else f" – {(data.dataset or data.path).name}"
+        self.setWindowTitle(f"Curation{name}")
+        self._show_judgements(data)
+        dataset = self._dataset if data is None else data.dataset
+        if dataset is not None:
+            self.sourceWanted.emit(dataset)
+
+    def _show_judgements(self, data: CurationData | None) -> None:
+        self.runs.set_data(data)
+        for page in (self.failures, self.sensitivity, self.spot_check):
+            page.set_data(data)
+
+    # -- export ------------------------------------------------------------------------------
+
+    def _ask_export(self) -> None:
+        data = self.data
+        if data is None:
+            return
+        dialog = QFileDialog(self, "Export what is kept and dropped to a folder")
+        dialog.setFileMode(QFileDialog.FileMode.Directory)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        place = data.folder if data.folder.is_dir() else data.path.parent
+        dialog.setDirectory(str(place))
+        dialog.fileSelected.connect(lambda folder: self.export(Path(folder)))
+        dialog.open()
+
+    def export(self, folder: Path) -> None:
+        """Export; where an export is already, ask whether to replace it."""
+        if not (folder / "options.json").is_file():
+            self.control.export(folder)
+            return
+        box = QMessageBox(self)
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        box.setWindowTitle("Export")
+        box.setText(f"{folder} holds an export already. Replace it?")
+        box.setStandardButtons(QMessageBox.StandardButton.Cancel)
+        replace = box.addButton("Replace", QMessageBox.ButtonRole.AcceptRole)
+        replace.clicked.connect(lambda: self.control.export(folder, replace=True))
+        box.open()
+
+    # -- Qt ----------------------------------------------------------------------------------
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Keep what is not saved; a batch run goes on until the main window closes."""
+        self.control.keep_draft()
+        self._settings.setValue("curation/geometry", self.saveGeometry())
+        super().closeEvent(event)
+
+    def shutdown(self) -> None:
+        """Stop all that runs, for good."""
+        self.close()
+        self.batch.close()
+        self.runs.close()
+        self.spot_check.close_page()
+        self.control.close()
