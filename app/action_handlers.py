@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 
 from app.actions import ACTIONS, GESTURES, TIMELINE_GESTURES, ActionTable
 from app.comparison import Comparison
+from app.curation_keys import CURATION_KEYS
 from app.dataset_actions import DatasetActions
 from app.intents import Intents
 from app.model_control import ModelControl
@@ -481,7 +482,8 @@ class ActionHandlers:
         dialog = ShortcutHelp(self._parent)
         lines = [ShortcutLine(s.menu, s.text, ", ".join(s.keys)) for s in ACTIONS if s.keys]
         lines += [ShortcutLine("Picture", *line) for line in GESTURES]
-        dialog.set_lines((*lines, *(ShortcutLine("Timeline", *g) for g in TIMELINE_GESTURES)))
+        lines += [ShortcutLine("Timeline", *line) for line in TIMELINE_GESTURES]
+        dialog.set_lines([*lines, *(ShortcutLine("Curation window", *k) for k in CURATION_KEYS)])
         dialog.setModal(False)
         dialog.show()
 

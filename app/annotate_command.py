@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +29,7 @@ from pipeline.model.demonstration import DatasetInfo, DatasetSource
 from pipeline.model.edits import Edit
 from pipeline.model.options import describe
 from pipeline.model.problem import DataError
-from pipeline.review.saved import saved_reviews
+from pipeline.review.saved import saved_edits
 from pipeline.sources.hub.dataset import HubDataset, open_anything
 from pipeline.stages.profiles import PROFILES
 
@@ -187,7 +188,7 @@ def none_present(info: DatasetInfo) -> str:
 
 def _annotate_here(arguments: argparse.Namespace, found: Annotating) -> int:
     """One episode after the other, in this process."""
-    wanted = found.episodes
+    wanted, begun = found.episodes, time.time()
     cost = LanguageCost(found.graph, found.options)
     work = EpisodeWork(found.source, found.graph, found.options, found.cache)
     said: set[str] = set()
@@ -215,6 +216,8 @@ def _annotate_here(arguments: argparse.Namespace, found: Annotating) -> int:
         finally:  # what was spent is told after Ctrl+C, too
             if cost.asks:
                 note(f"{cost.title}: took {cost.spent.text}")
+    if found.cache is not None:
+        found.cache.trim(in_use_since=begun)
     if failed == len(wanted):
         return fail("the episode failed" if failed == 1 else f"all {failed} episodes failed")
     if failed:
@@ -267,8 +270,7 @@ def _camera_key(text: str, info: DatasetInfo) -> str:
 def _edits(info: DatasetInfo, episodes: tuple[int, ...]) -> dict[int, tuple[Edit, ...]]:
     """Corrections by episode; empty, with a note, when they cannot be read."""
     try:
-        with saved_reviews(info.path) as store:
-            return {} if store is None else {e: store.edits(e) for e in episodes}
+        return saved_edits(info.path, episodes)
     except DataError as error:
         note(f"human corrections are not used: {error}")
         return {}

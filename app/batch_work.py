@@ -23,7 +23,7 @@ from pipeline.model.demonstration import DatasetInfo
 from pipeline.model.edits import Edit
 from pipeline.model.episodes import present_indices
 from pipeline.model.problem import Cancelled, DataError
-from pipeline.review.saved import saved_reviews
+from pipeline.review.saved import saved_edits
 from widgets.batch_panel import BatchWish
 
 _MOST_SHOWN = 4
@@ -181,8 +181,7 @@ class BatchWork:
     ) -> dict[int, tuple[Edit, ...]]:
         """Corrections by episode; empty, and told, when they cannot be read."""
         try:
-            with saved_reviews(self._info.path) as store:
-                return {} if store is None else {e: store.edits(e) for e in episodes}
+            return saved_edits(self._info.path, episodes)
         except DataError as error:
             listener.said(f"Human corrections are not used: {error}")
             return {}

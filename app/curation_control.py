@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PySide6.QtCore import QObject, QSettings, Signal
+from PySide6.QtCore import QObject, QSettings, Qt, Signal, Slot
 from PySide6.QtGui import QImage
 
 from app.annotation_pictures import AnnotationPictures, PictureWish
@@ -21,7 +21,7 @@ from pipeline.curation.operating_points import OperatingPoint, OperatingPoints
 from pipeline.curation.threshold import Mover, ThresholdStudy
 from pipeline.evaluation.rescoring import Rescored
 from pipeline.model.demonstration import DatasetSource
-from pipeline.model.problem import DataError
+from pipeline.model.problem import Cancelled, DataError
 from widgets.curation.movers import THUMB
 from widgets.curation.threshold_page import ThresholdPage
 
@@ -55,6 +55,8 @@ class CurationControl(QObject):
         failed: One sentence that stays until read.
         dataRead: `CurationData`, or None if there is none.
         judgementsChanged: `CurationData`: the same annotations, people said more.
+        exportProgressed: Share of an export that is done, 0..1.
+        exportEnded: An export ended, whatever way.
         exported: Folder that was written.
     """
 
@@ -62,7 +64,10 @@ class CurationControl(QObject):
     failed = Signal(str)
     dataRead = Signal(object)
     judgementsChanged = Signal(object)
+    exportProgressed = Signal(float)
+    exportEnded = Signal()
     exported = Signal(str)
+    _exportTold = Signal(int, float)
 
     def __init__(self, page: ThresholdPage, settings: QSettings, parent: QObject | None) -> None:
         super().__init__(parent)
@@ -74,7 +79,10 @@ class CurationControl(QObject):
         self._wanted: dict[PictureWish, Mover] = {}
         self._source: DatasetSource | None = None
         self._saved: OperatingPoints | None = None
-        self._cancel = threading.Event()
+        self._export_cancel = threading.Event()
+        self._export_number = 0
+        self._exportTold.connect(self._show_export, Qt.ConnectionType.QueuedConnection)
+        self._band_cancel = threading.Event()
         self.data: CurationData | None = None
         page.settled.connect(self._settle)
         page.picturesWanted.connect(self._want_pictures)
@@ -133,6 +141,7 @@ class CurationControl(QObject):
         self.data = data = read.data
         self._saved = OperatingPoints(data.folder)
         self._page.set_points(read.points)
+        self._page.set_pictures(data.dataset is not None)
         self._page.set_study(read.study, self._draft())
         self.dataRead.emit(data)
         for text in (read.warning, *(p.message for p in data.problems)):
@@ -197,6 +206,7 @@ class CurationControl(QObject):
 
     def _settle(self) -> None:
         self.keep_draft()
+        self._band_cancel.set()  # of a curve that is not on show any more
         study = self._page.study
         if study is None or not self._page.curve.has_curve or self._page.curve.band is not None:
             return
@@ -204,14 +214,24 @@ class CurationControl(QObject):
         curve = study.curve
         few, most = _RESAMPLES
         resamples = min(max(_BAND_WORK // max(len(scores), 1), few), most)
+        cancel = self._band_cancel = threading.Event()
 
         def work() -> CurveBand:
             from pipeline.evaluation.intervals_of_curves import Bootstrap, curve_band
 
             coverages = np.linspace(1 / max(len(scores), 1), 1.0, _BAND_POINTS)
-            return curve_band(scores, right, coverages, Bootstrap(resamples), clusters)
+            return curve_band(
+                scores,
+                right,
+                coverages,
+                Bootstrap(resamples),
+                clusters,
+                is_cancelled=cancel.is_set,
+            )
 
         def there(band: CurveBand | None, error: Exception | None) -> None:
+            if isinstance(error, Cancelled):
+                return
             if error is not None:
                 log.error("the band cannot be computed", exc_info=error)
             elif self._page.study is study and study.curve is curve:
@@ -301,7 +321,16 @@ class CurationControl(QObject):
         found = study.rescored
         rescored = Rescored(found.winner[rows], found.score[rows], found.stored[:0])
         chosen = study.restricted(data)
-        cancel = self._cancel
+        self._export_cancel.set()
+        cancel = self._export_cancel = threading.Event()
+        self._export_number += 1
+        number = self._export_number
+
+        def tell(share: float) -> None:
+            try:
+                self._exportTold.emit(number, share)
+            except RuntimeError:
+                log.debug("news of an export came after the window closed")
 
         def work() -> Exported:
             from pipeline.curation.export import export_kept
@@ -314,23 +343,42 @@ class CurationControl(QObject):
                 draft.weights,
                 point,
                 replace=replace,
+                progress=tell,
                 is_cancelled=cancel.is_set,
             )
 
         def there(done: Exported | None, error: Exception | None) -> None:
+            self._export_number += 1  # news that are still under way say nothing any more
+            self._page.points.set_exporting(False)
+            self.exportEnded.emit()
+            if isinstance(error, Cancelled):
+                self.said.emit("The export was cancelled; nothing was written")
+                return
             if done is None:
                 self.failed.emit(sentence(error) if error is not None else "")
                 return
             self.said.emit(f"{done.kept:,} kept and {done.dropped:,} dropped: {done.folder}")
             self.exported.emit(str(done.folder))
 
+        self._page.points.set_exporting(True)
         self.said.emit(f"Writing {folder} …")
+        self.exportProgressed.emit(0.0)
         self._background.run("export", work, there)
+
+    def cancel_export(self) -> None:
+        """Stop an export that runs; nothing of it is left."""
+        self._export_cancel.set()
+
+    @Slot(int, float)
+    def _show_export(self, number: int, share: float) -> None:
+        if number == self._export_number:
+            self.exportProgressed.emit(share)
 
     def close(self) -> None:
         """Keep the draft and stop all threads."""
         self.keep_draft()
-        self._cancel.set()
+        self._export_cancel.set()
+        self._band_cancel.set()
         self._pictures.close()
         self._background.close()
 

@@ -46,6 +46,7 @@ class CurationRuns(QObject):
         self._diagnosis = DiagnosisControl(self)
         self._cancel = threading.Event()
         self._number = 0
+        self._asked: Path | None = None
         self._swept.connect(self._show_progress, Qt.ConnectionType.QueuedConnection)
         failures.diagnosisRequested.connect(self._diagnose)
         failures.cancelRequested.connect(self._diagnosis.cancel)
@@ -81,6 +82,13 @@ class CurationRuns(QObject):
             self._failures.set_progress(None, sentence(error))
             return
         self._diagnosis.start(task)
+
+    def sweep_first(self) -> None:
+        """Sweep all options by itself, once for each file: an empty page teaches nothing."""
+        data = self._data
+        if data is not None and data.path != self._asked and self._sweeps.wants_sweep:
+            self._asked = data.path
+            self._sweep(SweepRequest((), self._sweeps.chosen_metric))
 
     def _sweep(self, request: SweepRequest) -> None:
         data = self._data

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import (
     QFileDialog,
     QMainWindow,
     QMessageBox,
+    QProgressBar,
     QTabWidget,
     QVBoxLayout,
     QWidget,
@@ -20,6 +21,7 @@ from PySide6.QtWidgets import (
 from app.banner import Banner
 from app.batch_control import BatchControl
 from app.curation_control import CurationControl
+from app.curation_keys import CURATION_KEYS
 from app.curation_runs import CurationRuns
 from app.settings import Paths
 from app.spot_check_page import SpotCheckPage
@@ -29,9 +31,12 @@ from widgets.batch_panel import BatchPanel
 from widgets.curation.failure_pareto import FailurePareto
 from widgets.curation.sweep_view import SweepView
 from widgets.curation.threshold_page import ThresholdPage
+from widgets.fields import quiet_button
+from widgets.shortcut_help import ShortcutHelp, ShortcutLine
+from widgets.theme import GRID, HALF_GRID
 
 _SIZE = QSize(1280, 800)
-_NO_DATASET = "Open a dataset first (Ctrl+O in the main window), or a file: demoscope curate FILE."
+_NO_DATASET = "Open a dataset first (Ctrl+O in the main window), or a file of annotations."
 
 
 class CurationWindow(QMainWindow):
@@ -78,19 +83,43 @@ class CurationWindow(QMainWindow):
         column.addWidget(self.banner)
         column.addWidget(self.tabs, 1)
         self.setCentralWidget(center)
-        self.statusBar()
+        self._make_export_news()
         self.control = CurationControl(self.threshold, settings, self)
         self.runs = CurationRuns(self.failures, self.sensitivity, folders.results, self)
         self.batch = BatchControl(self)
         self.batch.serve(self.annotate)
         self._dataset: Path | None = None
+        self._info: DatasetInfo | None = None
         self._connect()
         geometry = settings.value("curation/geometry")
         if not (isinstance(geometry, QByteArray) and self.restoreGeometry(geometry)):
             self.resize(_SIZE)
 
+    def _make_export_news(self) -> None:
+        """How far an export is, in the status bar; hidden while there is none."""
+        self.export_bar = QProgressBar(self)
+        self.export_bar.setObjectName("thin")
+        self.export_bar.setTextVisible(False)
+        self.export_bar.setFixedSize(15 * GRID, HALF_GRID)
+        self.export_bar.setRange(0, 1000)
+        self.export_bar.setAccessibleName("Progress of the export")
+        self.export_cancel = quiet_button(
+            "Cancel", "Stop the export; nothing of it is left, an earlier one stays", self
+        )
+        self.export_cancel.setAccessibleName("Cancel the export")
+        for widget in (self.export_bar, self.export_cancel):
+            self.statusBar().addPermanentWidget(widget)
+        self._end_export()
+
     def _connect(self) -> None:
         control = self.control
+        control.exportProgressed.connect(self._show_export)
+        control.exportEnded.connect(self._end_export)
+        self.export_cancel.clicked.connect(control.cancel_export)
+        self.tabs.currentChanged.connect(lambda _n: self._page_shown())
+        self.threshold.openRequested.connect(self._ask_file)
+        for key in ("?", "F1"):
+            QShortcut(QKeySequence(key), self).activated.connect(self._show_keys)
         control.said.connect(lambda text: self.statusBar().showMessage(text, 10_000))
         control.failed.connect(lambda text: self.banner.show_failure(text, ""))
         control.dataRead.connect(self._show_data)
@@ -128,8 +157,11 @@ class CurationWindow(QMainWindow):
 
     def set_dataset(self, info: DatasetInfo | None, options: Mapping[str, Any]) -> None:
         """What the main window has open: the tab Annotate is about it."""
-        self.batch.set_dataset(info)
+        if info is not self._info:  # the tab forgets the last run otherwise
+            self._info = info
+            self.batch.set_dataset(info)
         self.batch.set_options(options)
+        self._page_shown()
 
     def set_source(self, source: DatasetSource | None) -> None:
         """The dataset that pictures are read from."""
@@ -156,6 +188,28 @@ class CurationWindow(QMainWindow):
         self.runs.set_data(data)
         for page in (self.failures, self.sensitivity, self.spot_check):
             page.set_data(data)
+        self._page_shown()
+
+    def _page_shown(self) -> None:
+        """Do what a page needs once it is looked at."""
+        if self.tabs.currentWidget() is self.sensitivity:
+            self.runs.sweep_first()
+        elif self.tabs.currentWidget() is self.annotate:
+            self.batch.look(self.annotate.wish())
+
+    def _show_keys(self) -> None:
+        dialog = ShortcutHelp(self)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.set_lines([ShortcutLine("Curation window", *line) for line in CURATION_KEYS])
+        dialog.show()
+
+    def _ask_file(self) -> None:
+        dialog = QFileDialog(self, "Open annotations")
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog.setNameFilter("Annotations (*.jsonl *.parquet)")
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.fileSelected.connect(lambda name: self.open(Path(name), self._dataset))
+        dialog.open()
 
     # -- export ------------------------------------------------------------------------------
 
@@ -184,6 +238,15 @@ class CurationWindow(QMainWindow):
         replace = box.addButton("Replace", QMessageBox.ButtonRole.AcceptRole)
         replace.clicked.connect(lambda: self.control.export(folder, replace=True))
         box.open()
+
+    def _show_export(self, share: float) -> None:
+        self.export_bar.setValue(round(1000 * share))
+        self.export_bar.show()
+        self.export_cancel.show()
+
+    def _end_export(self) -> None:
+        self.export_bar.hide()
+        self.export_cancel.hide()
 
     # -- Qt ----------------------------------------------------------------------------------
 

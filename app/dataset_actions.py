@@ -134,10 +134,16 @@ class DatasetActions(QObject):
         else:
             self._arrive()
         _bring_up(self._shell)
+
+    def _tell_differences(self) -> None:
+        """Say if what the main window shows need not be what the annotations say."""
+        data = None if self._window is None else self._window.data
+        if data is None:
+            return
         # lazy: as above
         from pipeline.curation.arrival import differing_options
 
-        differing = differing_options(data, session.options) if data is not None else ()
+        differing = differing_options(data, self._control.document.session.options)
         if differing:
             more = f" and {len(differing) - 2} more" if len(differing) > 2 else ""
             self._control.said.emit(
@@ -159,11 +165,11 @@ class DatasetActions(QObject):
             return
         if session.demonstration.ref.episode != wanted[0]:
             return
-        if wanted[1] == session.subtask:
+        if wanted[1] == session.subtask or session.subtask_count > wanted[1]:
             self._wanted = None
-        elif session.subtask_count > wanted[1]:
-            self._wanted = None
-            self._control.document.set_subtask(wanted[1], "curation")
+            if wanted[1] != session.subtask:
+                self._control.document.set_subtask(wanted[1], "curation")
+            self._tell_differences()
 
     def close(self) -> None:
         """Close the window and stop what runs in it."""

@@ -33,7 +33,7 @@ def run_of(path: Path) -> RunRecord | None:
 
 
 def options_of(data: CurationData) -> Mapping[str, Mapping[str, Any]]:
-    """Options with which annotations were made: of their run, else what the file says of scores.
+    """Options with which annotations were made: of their run, else what the file says.
 
     Raises:
         DataError: The record of the run is damaged or of a later version.
@@ -41,7 +41,9 @@ def options_of(data: CurationData) -> Mapping[str, Mapping[str, Any]]:
     from pipeline.engine.options_file import values_of
 
     record = run_of(data.path)
-    return values_of({"scores": data.options}) if record is None else record.options
+    if record is not None:
+        return record.options
+    return data.stage_options or values_of({"scores": data.options})
 
 
 def task_of(data: CurationData, episodes: Sequence[int], cache: Path | None) -> DiagnosisTask:
@@ -64,6 +66,7 @@ def task_of(data: CurationData, episodes: Sequence[int], cache: Path | None) -> 
         dataset=str(data.dataset),
         episodes=tuple(episodes),
         options=options_of(data),
+        truth=None if data.truth_path is None else str(data.truth_path),
         cache=None if cache is None else str(cache),
         verdicts=data.verdicts,
     )

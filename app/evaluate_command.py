@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +12,13 @@ from app.terminal import note, progress, say
 from pipeline.model.problem import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pipeline.annotations.table import AnnotationTable
     from pipeline.evaluation.evaluation import EvaluationSettings
     from pipeline.evaluation.ground_truth import TrueSubtask
     from pipeline.evaluation.pairing import Pairing
-    from pipeline.evaluation.sweeps import Result
+    from pipeline.evaluation.sweeps import ClipLoader, Result
     from pipeline.model.arrays import I64
     from pipeline.scoring.formula import ScoresOptions
 
@@ -150,13 +153,14 @@ def evaluate(options: argparse.Namespace) -> int:
         raise DataError("no_such_option", "--set needs --annotate: predictions are made already")
     if options.annotate:
         truth = _truth(options.ground_truth or options.predictions)
-        table, scores, spans = _annotated(options.predictions, truth, options.set)
+        predicted = _annotated(options.predictions, truth, options.set)
     else:
-        table, scores, spans, dataset = _read(options.predictions, options.match == "time")
-        truth = _truth(options.ground_truth or dataset)
+        predicted = _read(options.predictions, options.match == "time")
+        truth = _truth(options.ground_truth or predicted.dataset)
+    table, scores = predicted.table, predicted.scores
     _compare_names(table, options.ground_truth)
     if options.match == "time":
-        pairing = pair_by_time(table, truth, spans)
+        pairing = pair_by_time(table, truth, predicted.spans)
     else:
         pairing = pair_by_index(table, truth)
     found = evaluated(table, pairing, scores, _settings(options))
@@ -166,7 +170,7 @@ def evaluate(options: argparse.Namespace) -> int:
         from pipeline.evaluation.sweep_json import sweep_json
         from pipeline.evaluation.sweep_text import sweep_lines
 
-        swept = _swept(options.sweep, table, pairing, scores, options)
+        swept = _swept(options.sweep, predicted, pairing, options)
         if options.json:
             plain["sweep"] = sweep_json(swept)
         else:
@@ -178,11 +182,7 @@ def evaluate(options: argparse.Namespace) -> int:
 
 
 def _swept(
-    wanted: str,
-    table: AnnotationTable,
-    pairing: Pairing,
-    scores: ScoresOptions,
-    options: argparse.Namespace,
+    wanted: str, predicted: _Predictions, pairing: Pairing, options: argparse.Namespace
 ) -> Result:
     """Sweep over the subtasks that were predicted."""
     from pipeline.evaluation.figures import judge_pairing
@@ -194,19 +194,54 @@ def _swept(
         if stage != "scores" or (dot and not name):
             raise ValueError(f"--sweep: expected scores.OPTION, got “{part.strip()}”")
         names += [name] if name else []
-    own, judgements = judge_pairing(table, pairing, _settings(options).match)
+    own, judgements = judge_pairing(predicted.table, pairing, _settings(options).match)
     request = SweepRequest(tuple(names))
     if options.precision:
         request = SweepRequest(tuple(names), precision=options.precision[0])
+    clips = _clips(own, predicted, names, options.ground_truth)
     try:
         return run_sweep(
             request,
-            SweepData(own, judgements, scores),
+            SweepData(own, judgements, predicted.scores, clips),
             progress=lambda share, what: progress(min(share, 0.999), f"sweep: {what}"),
             resamples=options.bootstrap,
         )
     finally:
         progress(1.0, "")
+
+
+def _clips(
+    table: AnnotationTable, predicted: _Predictions, names: list[str], truth: Path | None
+) -> ClipLoader | None:
+    """Cached tracks for options of the measurement; None if none is swept or nobody knows where.
+
+    Raises:
+        DataError: Such an option was named and the dataset or the options cannot be read.
+    """
+    from app.settings import paths
+    from pipeline.curation.clips import cached_clips
+    from pipeline.evaluation.sweep_options import MEASUREMENT_OPTIONS
+
+    named = [name for name in names if name in MEASUREMENT_OPTIONS]
+    dataset = predicted.dataset
+    if dataset is None and truth is not None and truth.is_dir():
+        dataset = truth
+    if named and dataset is None:
+        raise DataError(
+            "no_clips",
+            f"{named[0]} shapes what is measured, so its sweep needs the dataset's cached tracks, "
+            "and these predictions do not say where the dataset is: name its folder as ground "
+            "truth.",
+        )
+    if dataset is None or (names and not named):
+        return None
+    try:
+        return cached_clips(table, dataset, predicted.stage_options, paths().results)
+    except DataError as error:
+        if named:
+            raise
+        note(str(error))
+        return None
 
 
 def _settings(options: argparse.Namespace) -> EvaluationSettings:
@@ -243,8 +278,27 @@ def _truth(path: Path | None) -> tuple[TrueSubtask, ...]:
     return read_truth(path / "ground_truth" / "annotations.jsonl" if path.is_dir() else path)
 
 
-def _read(path: Path, timed: bool) -> tuple[AnnotationTable, ScoresOptions, I64, Path | None]:
-    """Predictions, their options, when they happen (if `timed`), and their dataset if known."""
+@dataclass(frozen=True)
+class _Predictions:
+    """What is measured.
+
+    Attributes:
+        table: One row per prediction.
+        scores: Options of the score with which they were made.
+        spans: (N, 2) int64, frames [start, end) of each; (0, 2) where nobody asks.
+        dataset: Root of their dataset, None if nobody knows.
+        stage_options: Stage name -> option name -> value, as they were made, as far as known.
+    """
+
+    table: AnnotationTable
+    scores: ScoresOptions
+    spans: I64
+    dataset: Path | None
+    stage_options: Mapping[str, Any]
+
+
+def _read(path: Path, timed: bool) -> _Predictions:
+    """Predictions of a file; when they happen only if `timed`."""
     from pipeline.annotations.reading import PARTS_NAME, TABLE_NAME, read_annotations
     from pipeline.annotations.spans import subtask_spans
     from pipeline.curation.loading import newest_run
@@ -269,12 +323,12 @@ def _read(path: Path, timed: bool) -> tuple[AnnotationTable, ScoresOptions, I64,
                 "box_not_usable", f"{path}, line {line}: {name} has no area, x1 <= x0 or y1 <= y0."
             )
     spans = subtask_spans(read) if timed else read.lines[:0].reshape(0, 2)
-    return read.table, read.options, spans, dataset or read.dataset
+    return _Predictions(
+        read.table, read.options, spans, dataset or read.dataset, read.stage_options
+    )
 
 
-def _annotated(
-    dataset: Path, truth: tuple[TrueSubtask, ...], pairs: list[str]
-) -> tuple[AnnotationTable, ScoresOptions, I64]:
+def _annotated(dataset: Path, truth: tuple[TrueSubtask, ...], pairs: list[str]) -> _Predictions:
     """Run the stages on the episodes with ground truth; one that fails is told and has none."""
     import numpy as np
 
@@ -283,6 +337,7 @@ def _annotated(
     from pipeline.annotate import annotate_episode, standard_graph
     from pipeline.annotations.table import AnnotationTable
     from pipeline.engine.cache import ResultCache
+    from pipeline.engine.options_file import values_of
     from pipeline.model.annotation import Annotation
     from pipeline.scoring.formula import ScoresOptions
     from pipeline.sources.detect import open_dataset
@@ -314,5 +369,10 @@ def _annotated(
         for a in annotations
     ]
     scores = options.get("scores", ScoresOptions())
-    table = AnnotationTable.of(annotations)
-    return table, scores, np.array(spans, np.int64).reshape(-1, 2)
+    return _Predictions(
+        AnnotationTable.of(annotations),
+        scores,
+        np.array(spans, np.int64).reshape(-1, 2),
+        dataset,
+        values_of(options),
+    )

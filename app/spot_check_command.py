@@ -99,7 +99,8 @@ def spot_check(options: argparse.Namespace) -> int:
 
 def _sample(options: argparse.Namespace) -> int:
     # lazy: the command line starts without the pipeline
-    from pipeline.review.spot_check import SpotCheck, account
+    from pipeline.model.authorship import account_name
+    from pipeline.review.spot_check import SpotCheck
     from pipeline.review.spot_sampling import draw
 
     plan = _plan(options)
@@ -110,7 +111,7 @@ def _sample(options: argparse.Namespace) -> int:
         strata, half_width, place = sample.strata, sample.half_width, None
         items = [(int(data.table.episode[r]), int(data.table.subtask[r])) for r in sample.rows]
     else:
-        check = SpotCheck.begin(folder, data.table, data.path, plan, options.who or account())
+        check = SpotCheck.begin(folder, data.table, data.path, plan, options.who or account_name())
         strata, place = check.strata, check.path
         half_width = check.header.half_width
         items = [(i.episode, i.subtask) for i in check.items]
@@ -165,7 +166,7 @@ def _say_status(check: SpotCheck, result: SpotResult) -> None:
     )
     say(
         f"  precision   {percent(overall.precision)}, Clopper-Pearson {percents(overall.exact)}, "
-        f"Wilson {percents(overall.wilson)}"
+        f"Wilson, continuity-corrected {percents(overall.wilson)}"
     )
     for stratum in result.strata:
         own = stratum.estimate

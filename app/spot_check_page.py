@@ -12,13 +12,14 @@ from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QStackedWidget, 
 from app.background import Background
 from app.spot_check_pictures import AHEAD, ReviewPictures
 from pipeline.curation.data import CurationData
+from pipeline.model.authorship import account_name
 from pipeline.model.candidate import Box
 from pipeline.model.demonstration import DatasetSource
 from pipeline.model.problem import DataError
-from pipeline.review.spot_check import SpotCheck, account, spot_checks
+from pipeline.review.spot_check import SpotCheck, spot_checks
 from pipeline.review.spot_plan import SpotPlan
 from pipeline.review.spot_records import SpotItem, Verdict
-from pipeline.review.spot_result import summarise
+from pipeline.review.spot_result import SpotResult, summarise
 from pipeline.review.spot_sampling import Preview, preview
 from widgets.fields import EmptyHint
 from widgets.spot_choices import SessionLine, SpotChoices
@@ -30,6 +31,11 @@ from widgets.theme import GRID, Status, colors
 log = logging.getLogger(__name__)
 
 _SESSIONS = 30
+_AFTER_PICTURE = 30
+"""Milliseconds from an answer to the computation of the result: the next picture is painted then,
+and the thread does not take the interpreter from it."""
+_AFTER_RESULT = 250
+"""Milliseconds from an answer until the window is told, which reads all answers again."""
 
 
 class SpotCheckPage(QWidget):
@@ -37,7 +43,8 @@ class SpotCheckPage(QWidget):
 
     Signals:
         annotationActivated: Episode and subtask: open it in the main window.
-        answersChanged: A person answered, or took an answer back: what people say has changed.
+        answersChanged: A person answered, or took an answer back, a moment ago: what people say has
+            changed. Once for several in a row.
     """
 
     annotationActivated = Signal(int, int)
@@ -64,7 +71,7 @@ class SpotCheckPage(QWidget):
         self._stack = QStackedWidget(self)
         self._lay_out()
         self._connect()
-        self.setup.set_who(account())
+        self.setup.set_who(account_name())
         self.set_data(None)
 
     def _lay_out(self) -> None:
@@ -96,8 +103,12 @@ class SpotCheckPage(QWidget):
         self._planning.timeout.connect(self._preview)
         self._refreshing = QTimer(self)
         self._refreshing.setSingleShot(True)
-        self._refreshing.setInterval(0)
+        self._refreshing.setInterval(_AFTER_PICTURE)
         self._refreshing.timeout.connect(self._show_result)
+        self._announcing = QTimer(self)
+        self._announcing.setSingleShot(True)
+        self._announcing.setInterval(_AFTER_RESULT)
+        self._announcing.timeout.connect(self.answersChanged)
         self._resizing = QTimer(self)
         self._resizing.setSingleShot(True)
         self._resizing.setInterval(150)
@@ -166,6 +177,7 @@ class SpotCheckPage(QWidget):
         """Stop the threads. Answers are saved already."""
         for timer in (self._planning, self._refreshing, self._resizing):
             timer.stop()
+        self._announce()
         self._pictures.close()
         self._background.close()
 
@@ -194,7 +206,7 @@ class SpotCheckPage(QWidget):
     def _begin(self, plan: SpotPlan, who: str) -> None:
         if self._data is None:
             return
-        data, name = self._data, who or account()
+        data, name = self._data, who or account_name()
 
         def begun(check: SpotCheck | None, error: Exception | None) -> None:
             if check is not None and data is self._data:
@@ -213,7 +225,7 @@ class SpotCheckPage(QWidget):
         except (DataError, OSError) as error:
             self._fail(error, "the spot check cannot be read")
             return
-        self._open(check, who or account())
+        self._open(check, who or account_name())
 
     def _open(self, check: SpotCheck, who: str) -> None:
         self._check, self._who = check, who
@@ -223,6 +235,8 @@ class SpotCheckPage(QWidget):
             table = self._data.table
             self._background.run("changed", lambda: check.changed(table), self._tell_changed)
         self._next()
+        self.result.set_result(None, None)
+        self.result.set_last((), None)
         self._show_result()
         self.review.setFocus()
 
@@ -290,9 +304,7 @@ class SpotCheckPage(QWidget):
         except DataError as error:
             self._fail(error, "the answer is not saved")
             return
-        self._next()
-        self._refreshing.start()
-        self.answersChanged.emit()
+        self._changed()
 
     def _undo(self) -> None:
         if self._check is None:
@@ -303,11 +315,21 @@ class SpotCheckPage(QWidget):
             self._fail(error, "the answer is not taken back")
             return
         if undone is not None:
-            self._next()
-            self._refreshing.start()
+            self._changed()
+
+    def _changed(self) -> None:
+        self._next()
+        self._refreshing.start()
+        self._announcing.start()
+
+    def _announce(self) -> None:
+        """Tell of the last answers now."""
+        if self._announcing.isActive():
+            self._announcing.stop()
             self.answersChanged.emit()
 
     def _leave(self) -> None:
+        self._announce()
         self._check = None
         self._item = None
         self._pictures.show_nothing()
@@ -326,18 +348,30 @@ class SpotCheckPage(QWidget):
     # -- result ------------------------------------------------------------------------------
 
     def _show_result(self) -> None:
+        """Compute the result in the background and show it when it is there."""
         check = self._check
         if check is None:
             self.result.set_result(None, None)
             return
-        threshold = check.plan.population.threshold
+        who, now = self._who, check.snapshot()
         # What others answered would tell this person about items that are still to come.
-        alone = self._who if check.next_item(self._who) is not None else None
-        self.result.set_result(summarise(check, alone), threshold)
-        others = [name for name in check.reviewers if name != self._who]
-        self.result.set_whose(others, hidden=alone is not None)
-        last = list(check.answers(self._who).values())[::-1][:5]
-        self.result.set_last([(check.items[a.number], a.verdict) for a in last], threshold)
+        alone = who if now.next_item(who) is not None else None
+
+        def there(found: SpotResult | None, error: Exception | None) -> None:
+            if check is not self._check:
+                return
+            if found is None:
+                if error is not None:
+                    self._fail(error, "the result cannot be computed")
+                return
+            threshold = now.plan.population.threshold
+            self.result.set_result(found, threshold)
+            others = [name for name in now.reviewers if name != who]
+            self.result.set_whose(others, hidden=alone is not None)
+            last = list(now.answers(who).values())[::-1][:5]
+            self.result.set_last([(now.items[a.number], a.verdict) for a in last], threshold)
+
+        self._background.run("result", lambda: summarise(now, alone), there)
 
     def _activate(self, item: SpotItem) -> None:
         self.annotationActivated.emit(item.episode, item.subtask)

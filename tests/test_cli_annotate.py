@@ -262,7 +262,7 @@ def test_a_cache_that_cannot_be_written_costs_only_time(
         def full(*_: object) -> None:
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr("pipeline.engine.cache.os.replace", full)
+        monkeypatch.setattr("pipeline.model.whole_file.os.replace", full)
         monkeypatch.setenv("DEMOSCOPE_CACHE_DIR", str(tmp_path / "cache"))
     else:
         (tmp_path / "cache").write_text("a file")

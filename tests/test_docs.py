@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
+
+import pytest
 
 from app.actions import ACTIONS
 from app.cli import build_parser
@@ -22,6 +25,34 @@ def test_readme_names_every_command_and_existing_files() -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", text):
         if not target.startswith("http"):
             assert (REPOSITORY / target).exists(), target
+
+
+PAGES = sorted([*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/*.md")])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(REPOSITORY)))
+def test_links_lead_somewhere(page: Path) -> None:
+    for target, anchor in re.findall(r"\]\(([^)#\s]*)(?:#([^)\s]*))?\)", page.read_text("utf-8")):
+        if target.startswith(("http:", "https:")):
+            continue
+        file = page.parent / target if target else page
+        assert file.exists(), f"{target}: there is no such file"
+        if anchor:
+            assert anchor in anchors(file.read_text("utf-8")), f"{target}#{anchor}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(REPOSITORY)))
+def test_modules_that_pages_name_exist(page: Path) -> None:
+    """Only whole paths from the root; globs and places of the user are none."""
+    named = r"`((?:app|docs|pipeline|resources|tests|tools|viewers|widgets)(?:/[\w.-]+)+)`"
+    for path in re.findall(named, page.read_text("utf-8")):
+        assert (REPOSITORY / path).exists(), path
+
+
+def anchors(text: str) -> set[str]:
+    """Names of the headings, as GitHub makes them."""
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", t.lower()).strip().replace(" ", "-") for t in titles}
 
 
 def test_shortcuts_of_the_readme_exist() -> None:

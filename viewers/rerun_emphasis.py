@@ -8,6 +8,7 @@ recording paints what is meant in the term's colour and thicker, and another one
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pipeline.model.palette import GRIPPER, ROBOT, TERMS, candidate_color
@@ -77,10 +78,7 @@ def emphasis_bytes(
         before: What stands out now, or None.
         now: What shall, or None.
     """
-    import rerun as rr
-
-    stream = rr.RecordingStream(application, recording_id=recording)
-    memory = stream.memory_recording()
+    stream, memory = _stream(application, recording)
     if before is not None:
         for entity in before.entities:
             stream.log(entity, _usual(entity, before), static=True)
@@ -90,6 +88,15 @@ def emphasis_bytes(
     stream.flush()
     data: bytes = memory.drain_as_bytes()
     return data
+
+
+@lru_cache(maxsize=1)
+def _stream(application: str, recording: str) -> tuple[rr.RecordingStream, rr.MemoryRecording]:
+    """A stream into a recording, kept: Rerun 0.41 never ends the thread of a stream."""
+    import rerun as rr
+
+    stream = rr.RecordingStream(application, recording_id=recording)
+    return stream, stream.memory_recording()
 
 
 def _usual(entity: str, emphasis: Emphasis) -> rr.AsComponents:

@@ -33,7 +33,11 @@ from widgets.theme import GRID, HALF_GRID, Status, colors, tabular
 if TYPE_CHECKING:
     from pipeline.batch.outlook import Outlook
 
-_NO_DATASET = "Open a dataset to annotate all of its episodes (Ctrl+O)."
+_NO_DATASET = "Open a dataset in the main window (Ctrl+O) to annotate all of its episodes."
+_FOLDER = (
+    "Holds annotations.parquet, the journal and one part per episode. A run that was interrupted "
+    "goes on where it stands; another dataset or other options need another folder, or begin anew."
+)
 _LOOK_AFTER = 300
 """Milliseconds after the last key until the folder is looked into."""
 _PREVIEW = 3
@@ -115,14 +119,7 @@ class BatchPanel(QWidget):
         self.jobs_reason = muted(_Text(self))
         self.options_label = _Text(self)
         self.folder = _line("beside the dataset", "Folder of the results", self)
-        self.folder.setToolTip(
-            tip(
-                "Folder of the run",
-                "Holds annotations.parquet, the journal and one part per episode. A run that was "
-                "interrupted goes on where it stands; another dataset or other options need "
-                "another folder, or begin anew.",
-            )
-        )
+        self.folder.setToolTip(tip("Folder of the run", _FOLDER))
         self.browse = quiet_button("Choose …", "Choose the folder of the results", self)
         self.browse.clicked.connect(self.folderWanted)
         self.state_label = _Text(self)
@@ -253,6 +250,7 @@ class BatchPanel(QWidget):
             self.set_failures(outlook.failed)
             self._table_path = outlook.table
             self.folder.setPlaceholderText(str(outlook.folder))
+            self.folder.setToolTip(tip("Folder of the run", str(outlook.folder), _FOLDER))
             self.jobs_reason.setText(outlook.jobs_reason)
         self._refresh()
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import logging
 import os
-import tempfile
-from datetime import UTC, datetime
 from pathlib import Path
 
+from pipeline.model.authorship import utc_now
 from pipeline.model.problem import DataError
+from pipeline.model.whole_file import write_whole
 
 log = logging.getLogger(__name__)
 
@@ -48,21 +48,10 @@ def accepted(name: str, licence: str = "") -> bool:
 def accept(name: str, licence: str = "") -> None:
     """Record that the user accepts a licence. Raises DataError `not_saved`."""
     file = licences_file()
-    entries = _read() | {
-        name: {"licence": licence, "at": datetime.now(UTC).isoformat(timespec="seconds")}
-    }
-    temporary = None
+    entries = _read() | {name: {"licence": licence, "at": utc_now("seconds")}}
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", dir=file.parent, suffix=".json", encoding="utf-8", delete=False
-        ) as stream:
-            temporary = stream.name
-            json.dump(entries, stream, indent=2, ensure_ascii=False)
-        os.replace(temporary, file)
+        write_whole(file, json.dumps(entries, indent=2, ensure_ascii=False).encode())
     except OSError as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
         raise DataError(
             "not_saved", f"{file} could not be written: {error.strerror or error}."
         ) from error

@@ -22,10 +22,11 @@ from pipeline.batch.lock import FolderLock
 from pipeline.batch.records import read_records
 from pipeline.batch.report import EpisodeReport
 from pipeline.batch.run_record import COMPLETE, RunRecord
-from pipeline.engine.whole_file import write_whole
 from pipeline.model.annotation import Annotation
+from pipeline.model.authorship import utc_now
 from pipeline.model.edits import EDITS, Edit
 from pipeline.model.problem import DataError
+from pipeline.model.whole_file import write_whole
 from pipeline.review.journal import Journal
 from pipeline.review.location import choose_place
 
@@ -44,11 +45,6 @@ def default_folder(dataset: Path) -> Path:
     If nothing can be written beside the dataset: in the user's folder.
     """
     return choose_place(dataset).path.parent / "annotations"
-
-
-def utc_now() -> str:
-    """Now, ISO 8601, whole seconds."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def digest_of(edits: tuple[Edit, ...]) -> str:
@@ -207,7 +203,7 @@ class RunFolder:
             write_table(self._part(report.episode), report.annotations, self.record.table_metadata)
         else:
             self._part(report.episode).unlink(missing_ok=True)
-        line = report.journal_entry(utc_now(), digest_of(edits))
+        line = report.journal_entry(utc_now("seconds"), digest_of(edits))
         self._journal.append(line)
         entry = Entry.of(line)
         if entry is not None:

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.batch.capacity import default_jobs
-from pipeline.batch.folder import JOURNAL, TABLE, Entry, newest_entries, read_record, utc_now
+from pipeline.batch.folder import JOURNAL, TABLE, Entry, newest_entries, read_record
 from pipeline.batch.lock import is_locked
 from pipeline.batch.run_record import RunRecord
 from pipeline.engine.graph import Graph
+from pipeline.model.authorship import utc_now
 from pipeline.model.demonstration import DatasetInfo
 
 
@@ -72,7 +73,7 @@ def look(
     difference = ""
     known: dict[int, Entry] = {}
     if earlier is not None:
-        now = RunRecord.of(info, graph, options, episodes, utc_now())
+        now = RunRecord.of(info, graph, options, episodes, utc_now("seconds"))
         difference = earlier.difference(now)
         known = newest_entries(folder / JOURNAL)
     mine = {} if difference else {e: known[e] for e in sorted(wanted) if e in known}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -11,14 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.batch.capacity import cpu_count
-from pipeline.batch.folder import JOURNAL, RunFolder, newest_entries, utc_now
+from pipeline.batch.folder import JOURNAL, RunFolder, newest_entries
 from pipeline.batch.order import EpisodeQueue, long_first
 from pipeline.batch.pool import AtWork, WorkerPool, worker_task
 from pipeline.batch.progress import Eta
 from pipeline.batch.report import EpisodeReport
 from pipeline.batch.run_record import INTERRUPTED, RUNNING, RunRecord
+from pipeline.engine.cache import ResultCache
 from pipeline.engine.options_file import values_of
 from pipeline.engine.worker import load_object
+from pipeline.model.authorship import utc_now
 from pipeline.model.demonstration import DatasetInfo
 from pipeline.model.edits import Edit
 
@@ -109,8 +112,9 @@ class BatchRun:
         """
         self._request = request
         self._info = info
+        self._begun = time.time()
         graph = load_object(request.graph)()
-        record = RunRecord.of(info, graph, request.options, request.episodes, utc_now())
+        record = RunRecord.of(info, graph, request.options, request.episodes, utc_now("seconds"))
         self.folder = RunFolder(request.folder, record, fresh=request.fresh)
         self.todo = self.folder.todo(request.episodes, request.edits, request.retry_failed)
         self.rows: int | None = None
@@ -180,6 +184,8 @@ class BatchRun:
                 self._interrupted()
                 return
         self.rows = self.folder.complete()
+        if self._request.cache is not None:
+            ResultCache(self._request.cache).trim(in_use_since=self._begun)
         yield tally.step(0.0)
 
     def _compute(

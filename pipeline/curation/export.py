@@ -241,13 +241,14 @@ class _Reasons:
 def _write_episodes(path: Path, data: CurationData, kept: Bool) -> int:
     """Episodes all of whose annotations are kept."""
     table, lines, total = data.table, [], 0
-    for code, name in enumerate(table.dataset.values):
-        own = table.dataset.codes == code
+    there = np.unique(table.dataset.codes).tolist()  # a part of a table knows names without rows
+    for code in there:
+        own, name = table.dataset.codes == code, table.dataset.values[code]
         episodes, place = np.unique(table.episode[own], return_inverse=True)
         dropped = np.bincount(place, ~kept[own], minlength=len(episodes))
         whole = episodes[dropped == 0].tolist()
         total += len(whole)
-        lines.append(json.dumps(whole) if len(table.dataset.values) == 1 else f"{name}: {whole}")
+        lines.append(json.dumps(whole) if len(there) == 1 else f"{name}: {whole}")
     path.write_text("\n".join(lines or ["[]"]) + "\n", encoding="utf-8")
     return total
 

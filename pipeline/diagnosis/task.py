@@ -19,9 +19,8 @@ from pipeline.engine.worker import options_from
 from pipeline.evaluation.ground_truth import TrueSubtask, read_ground_truth
 from pipeline.evaluation.truth_file import read_truth
 from pipeline.model.demonstration import DatasetSource
-from pipeline.model.edits import Edit
 from pipeline.model.verdict import HumanVerdict
-from pipeline.review.saved import saved_reviews
+from pipeline.review.saved import saved_edits
 
 OPENER = "pipeline.sources.detect:open_dataset"
 GRAPH = "pipeline.annotate:standard_graph"
@@ -82,14 +81,6 @@ def knowledge_of(source: DatasetSource, truth: Path | None, task: DiagnosisTask)
         verdicts=task.verdicts,
         masks_in=root,
     )
-
-
-def saved_edits(dataset: Path, episodes: Iterable[int]) -> dict[int, tuple[Edit, ...]]:
-    """People's corrections in force, by episode. Raises DataError if they cannot be read."""
-    with saved_reviews(dataset) as store:
-        if store is None:
-            return {}
-        return {e: edits for e in episodes if (edits := store.edits(e))}
 
 
 def worth_diagnosing(

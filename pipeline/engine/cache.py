@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import logging
 import os
-import tempfile
+import time
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline.engine.codec import CodecError, decode, encode
 from pipeline.model.problem import Problem
+from pipeline.model.whole_file import write_whole
 
 log = logging.getLogger(__name__)
+
+RECENTLY = 3600.0
+"""Seconds; results used within are never removed (our choice: longer than one episode takes)."""
+STALE_AFTER = 24 * 3600.0
+"""Seconds; nobody writes one result for longer (our choice)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,38 +90,70 @@ class ResultCache:
 
     def store_bytes(self, key: str, data: bytes) -> Problem | None:
         """Write atomically. A failure (disk full, read-only) comes back as a problem."""
-        path = self._path(key)
-        temporary = ""
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            os.replace(temporary, path)
+            write_whole(self._path(key), data)
         except OSError as error:
-            if temporary:
-                Path(temporary).unlink(missing_ok=True)
             text = f"the result could not be kept in {self.folder} ({error.strerror}); it will be"
             return Problem("cache_not_written", f"{text} computed again next time")
         return None
 
-    def trim(self) -> int:
-        """Remove the results used longest ago beyond the limit; returns the bytes removed."""
-        files = []
-        for path in self.folder.glob("*/*.result"):
-            try:
-                stat = path.stat()
-            except OSError:
-                continue
-            files.append((stat.st_mtime, stat.st_size, path))
+    def trim(self, in_use_since: float | None = None) -> int:
+        """Remove the results used longest ago beyond the limit, and what killed writers left.
+
+        Safe while others read and write. What was used lately is kept even beyond the limit:
+        another run may need it.
+
+        Args:
+            in_use_since: Results used since then (seconds since the epoch) are kept, too: when the
+                run in progress began.
+
+        Returns:
+            Bytes removed.
+        """
+        now = time.time()
+        removed = self._sweep_unfinished(now - STALE_AFTER)
+        kept_since = now - RECENTLY
+        if in_use_since is not None:
+            kept_since = min(kept_since, in_use_since)
+        files = _stats(self.folder, "*/*.result")
         excess = sum(size for _, size, _ in files) - self._limit
-        removed = 0
-        for _, size, path in sorted(files):
-            if removed >= excess:
+        freed = 0
+        for used, size, path in sorted(files):
+            if freed >= excess or used >= kept_since:
                 break
-            path.unlink(missing_ok=True)
-            removed += size
-        return removed
+            if _remove(path, used):
+                freed += size
+        return removed + freed
+
+    def _sweep_unfinished(self, before: float) -> int:
+        """Remove files that a writer began and, killed, never put in place; bytes removed."""
+        stale = (f for f in _stats(self.folder, "*/*.part") if f[0] < before)
+        return sum(size for written, size, path in stale if _remove(path, written))
+
+
+def _stats(folder: Path, pattern: str) -> list[tuple[float, int, Path]]:
+    """Last use (seconds since the epoch), size and path of files."""
+    found = []
+    try:
+        for path in folder.glob(pattern):
+            with suppress(FileNotFoundError):  # another process trims, too
+                stat = path.stat()
+                found.append((stat.st_mtime, stat.st_size, path))
+    except OSError as error:
+        log.info("%s cannot be looked through: %s", folder, error)
+    return found
+
+
+def _remove(path: Path, used: float) -> bool:
+    """Remove a file unless it was used since `used`; False if it stays."""
+    try:
+        if path.stat().st_mtime != used:
+            return False
+        path.unlink()
+    except OSError as error:
+        log.debug("%s stays: %s", path, error)
+        return False
+    return True
 
 
 class ResultMemory:

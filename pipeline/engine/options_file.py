@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.engine.graph import Graph
-from pipeline.engine.whole_file import write_whole
 from pipeline.model.options import OptionInfo, describe, with_option
 from pipeline.model.problem import DataError
+from pipeline.model.whole_file import write_whole
 
 VERSION = 1
 _MARK = "demoscope_options"
@@ -176,6 +176,27 @@ def options_file_from(content: Mapping[str, Any], graph: Graph) -> OptionsFile:
         raise ValueError(f"note: expected a text, got {_kind(note)}")
     if threshold is not None:
         threshold = _number("threshold", threshold)
+    options, given = _checked(stages, graph)
+    return OptionsFile(options, given, threshold, note)
+
+
+def options_of_values(stages: Mapping[str, Any], graph: Graph) -> dict[str, Any]:
+    """Options of every stage from plain values as JSON has them; defaults where they say nothing.
+
+    Args:
+        stages: Stage name -> option name -> value.
+        graph: Stages.
+
+    Raises:
+        ValueError: One sentence: an unknown stage or option, or a value that is not allowed.
+    """
+    return _checked(stages, graph)[0]
+
+
+def _checked(
+    stages: Mapping[str, Any], graph: Graph
+) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """Options of every stage, and what was given with its type."""
     options = graph.default_options()
     given: dict[str, dict[str, Any]] = {}
     for stage, values in stages.items():
@@ -192,7 +213,7 @@ def options_file_from(content: Mapping[str, Any], graph: Graph) -> OptionsFile:
             except ValueError as error:
                 raise ValueError(f"stage {stage}: {error}") from error
             given[stage][name] = checked
-    return OptionsFile(options, given, threshold, note)
+    return options, given
 
 
 def _typed(info: OptionInfo, value: Any) -> Any:

@@ -220,4 +220,7 @@ def main(connection: Connection, graph: str, opener: str, cache_folder: str | No
     if hasattr(os, "nice"):
         os.nice(5)  # Decoding for the cursor goes before computing.
     cache = ResultCache(Path(cache_folder)) if cache_folder else None
+    if cache is not None:
+        # Beside the work: looking through a full cache takes a second.
+        threading.Thread(target=cache.trim, name="trim", daemon=True).start()
     Worker(connection, load_object(graph)(), load_object(opener), cache).serve()

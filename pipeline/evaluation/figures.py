@@ -265,7 +265,7 @@ def judge_pairing(
     # Numbers of their own, as the pairing may be by time or over several datasets.
     number = np.arange(len(item), dtype=np.int32)
     truth = [
-        pairing.truth[i].model_copy(update={"episode_index": k, "subtask_index": 0})
+        pairing.truth[i].model_copy(update={"episode_index": k, "subtask_index": 0, "dataset": ""})
         for k, i in enumerate(item.tolist())
     ]
     renumbered = replace(own, episode=number, subtask=np.zeros_like(number))

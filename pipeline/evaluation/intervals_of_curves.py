@@ -11,7 +11,7 @@ shares get Wilson's interval in any case.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,6 +19,7 @@ import numpy as np
 from pipeline.evaluation.selective import as_scores, risk_at
 from pipeline.evaluation.tie_groups import TieGroups
 from pipeline.model.arrays import F64, I32, I64, Array, Bool
+from pipeline.model.problem import Cancelled
 
 LEVEL = 0.95
 _AT_ONCE = 1_500_000
@@ -194,6 +195,7 @@ def selective_intervals(
     precisions: Sequence[float] = (0.90, 0.95),
     coverages: Sequence[float] | F64 = (),
     means: dict[str, F64] | None = None,
+    is_cancelled: Callable[[], bool] = lambda: False,
 ) -> SelectiveIntervals:
     """Bootstrap everything that selective prediction measures.
 
@@ -206,10 +208,14 @@ def selective_intervals(
         precisions: Target accuracies p of Cov@p.
         coverages: C coverages of the band; none if empty.
         means: By name (N,) float64, values whose mean gets an interval, e.g. the IoU.
+        is_cancelled: Asked between resamples.
 
     Returns:
         Unknown without resamples or with a single item or cluster, as nothing varies then; all but
         `means` where all items are right or all wrong.
+
+    Raises:
+        Cancelled: `is_cancelled` said so.
     """
     values, right = as_scores(scores), np.asarray(correct, np.bool_)
     if len(values) != len(right):
@@ -228,6 +234,8 @@ def selective_intervals(
     found: dict[str, list[F64]] = {}
     risks: list[F64] = []
     for weights in resampled_weights(len(values), settings, clusters):
+        if is_cancelled():
+            raise Cancelled
         counts = groups.count(right, weights)
         area = counts.areas()
         found.setdefault("aurc", []).append(area)
@@ -260,6 +268,7 @@ def curve_band(
     coverages: Sequence[float] | F64,
     settings: Bootstrap = DEFAULTS,
     clusters: Array | None = None,
+    is_cancelled: Callable[[], bool] = lambda: False,
 ) -> CurveBand:
     """The curve with its band alone, e.g. for a plot; see `selective_intervals`."""
     found = selective_intervals(
@@ -269,6 +278,7 @@ def curve_band(
         clusters=clusters,
         precisions=(),
         coverages=coverages,
+        is_cancelled=is_cancelled,
     ).band
     nothing = np.zeros(0)
     return found or CurveBand(nothing, nothing, nothing, nothing)

@@ -66,8 +66,9 @@ def judge_by_truth(
     without a box is wrong, as is an annotation without candidates and without a box.
 
     Args:
-        table: Annotations; ground truth names no dataset, so all are taken to be of one.
-        truth: Ground truth.
+        table: Annotations.
+        truth: Ground truth. Lines that name a dataset speak about annotations of this dataset, or
+            of none if they are all of one; lines that name none about all.
         options: When a box is right.
     """
     rows, boxes = _true_boxes(table, truth)
@@ -166,6 +167,27 @@ def _keys(episode: Array, subtask: Array) -> I64:
 
 def _true_boxes(table: AnnotationTable, truth: Sequence[TrueSubtask]) -> tuple[I64, F64]:
     """Rows that ground truth says something about, and the true box of each (R, 4) float64."""
+    by_dataset: dict[str, list[TrueSubtask]] = {}
+    for line in truth:
+        by_dataset.setdefault(line.dataset, []).append(line)
+    unnamed = _boxes_by_number(table, by_dataset.pop("", []))
+    if not by_dataset:
+        return unnamed
+    found = [unnamed]
+    for name, lines in by_dataset.items():
+        rows, boxes = _boxes_by_number(table, lines)
+        meant = table.dataset.rows(name)
+        if len(by_dataset) == 1:
+            meant = meant | table.dataset.rows("")
+        found.append((rows[meant[rows]], boxes[meant[rows]]))
+    rows, boxes = (np.concatenate(part) for part in zip(*found, strict=True))
+    # What names the dataset comes later and counts before what names none.
+    chosen, place = np.unique(rows[::-1], return_index=True)
+    return chosen, boxes[::-1][place]
+
+
+def _boxes_by_number(table: AnnotationTable, truth: Sequence[TrueSubtask]) -> tuple[I64, F64]:
+    """The same by episode and subtask alone, whatever the dataset."""
     nothing = np.zeros(0, np.int64), np.zeros((0, 4))
     limit = 1 << 31
     lines = {

@@ -72,6 +72,7 @@ def _evidence(evidence: Evidence) -> dict[str, Any]:
         "episodes": evidence.episodes,
         "resamples": evidence.resamples,
         "precision": evidence.precision,
+        "left_out": evidence.left_out,
     }
 
 

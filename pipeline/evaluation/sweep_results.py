@@ -110,6 +110,8 @@ class Evidence:
         episodes: Episodes they are from; resamples draw whole episodes.
         resamples: B.
         precision: Of `Metric.COVERAGE`.
+        left_out: Judged annotations that took no part: an option of the measurement was swept, and
+            their tracks are not in the cache, or are of other candidates.
     """
 
     annotations: int
@@ -117,6 +119,7 @@ class Evidence:
     episodes: int
     resamples: int
     precision: float
+    left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,8 @@ def caution_text(evidence: Evidence) -> str:
     )
     if evidence.episodes < FEW:
         text += f" {evidence.episodes} episodes are few: expect the intervals to be too narrow."
+    if evidence.left_out:
+        text += f" {left_out_text(evidence)}"
     if evidence.known[0] < evidence.annotations:
         low, high = evidence.known
         text += (
@@ -57,6 +59,15 @@ def caution_text(evidence: Evidence) -> str:
             "known to be right or wrong; the others are left out."
         )
     return text
+
+
+def left_out_text(evidence: Evidence) -> str:
+    """How many annotations could not be measured again, and why, one sentence."""
+    total = evidence.annotations + evidence.left_out
+    return (
+        f"Measured on {evidence.annotations} of {total} judged annotations: the cache holds no "
+        f"tracks of the same candidates for {evidence.left_out}."
+    )
 
 
 def evidence_text(evidence: Evidence) -> str:
@@ -147,7 +158,8 @@ def _tornado(result: Tornado, metric: Metric) -> list[str]:
     ranked = result.ranked(metric)
     if not ranked:
         return ["Nothing was swept."]
-    evidence = ranked[0].evidence
+    evidence = min((s.evidence for s in ranked), key=lambda e: e.left_out)
+    measured = max((s.evidence for s in ranked), key=lambda e: e.left_out)
     lines = [f"{metric.title(evidence.precision)}, one option at a time: {evidence_text(evidence)}"]
     lines.append(
         f"  {'option':26}{'now':>9}{'lowest':>9}{'highest':>9}{'best at':>9}  gain elsewhere"
@@ -162,6 +174,9 @@ def _tornado(result: Tornado, metric: Metric) -> list[str]:
         )
     if result.skipped:
         lines.append(f"  Not swept, as they need cached tracks: {', '.join(result.skipped)}.")
+    if measured.left_out:
+        own = ", ".join(s.parameter for s in ranked if s.evidence.left_out)
+        lines.append(f"  {own}: {left_out_text(measured)}")
     lines.append(f"  {caution_text(evidence)}")
     return lines
 

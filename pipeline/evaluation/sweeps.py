@@ -52,6 +52,7 @@ Result = Sweep | SweepMap | Tornado
 ClipLoader = Callable[[Sequence[int]], Iterable[RowClip]]
 """Loads the clips of rows of the table, one after the other; rows without one are left out."""
 _SEED = 0
+_NO_CLIPS = "no_clips"
 _WORK = 4_000_000
 _FEWEST = 50
 _MOST_BYTES = 200_000_000
@@ -131,8 +132,11 @@ def run_sweep(
     run = _Run(data, judged, request.precision, progress, is_cancelled, resamples, workers)
     if len(request.parameters) == 2:
         return run.map(*grids)
-    sweeps = run.curves(grids)
-    return sweeps[0] if request.parameters else Tornado(sweeps, skipped)
+    if request.parameters:
+        return run.curves(grids)[0]
+    sweeps = run.curves(grids, may_skip=True)
+    there = {s.parameter for s in sweeps}
+    return Tornado(sweeps, skipped + tuple(n for n in names if n not in there))
 
 
 def _check(names: Sequence[str], data: SweepData) -> None:
@@ -149,7 +153,7 @@ def _check(names: Sequence[str], data: SweepData) -> None:
     need = [n for n in names if cost_of(n) is Cost.MEASUREMENT]
     if need and data.clips is None:
         raise DataError(
-            "no_clips",
+            _NO_CLIPS,
             f"{need[0]} shapes what is measured: its sweep needs the dataset and its cached "
             "tracks.",
         )
@@ -183,8 +187,13 @@ class _Run:
         self._resamples = resamples
         self._workers = workers or min(4, os.cpu_count() or 1)
 
-    def curves(self, grids: Sequence[Grid]) -> tuple[Sweep, ...]:
-        """One sweep per grid."""
+    def curves(self, grids: Sequence[Grid], *, may_skip: bool = False) -> tuple[Sweep, ...]:
+        """One sweep per grid.
+
+        Args:
+            grids: Options and their values.
+            may_skip: Leave out options of the measurement if the cache holds no clip at all.
+        """
         cheap = [g for g in grids if cost_of(g.info.name) is not Cost.MEASUREMENT]
         costly = [g for g in grids if cost_of(g.info.name) is Cost.MEASUREMENT]
         share = len(cheap) / len(grids)
@@ -193,7 +202,12 @@ class _Run:
             if not part:
                 continue
             settings = [self._changed({g.info.name: v}) for g in part for v in g.values]
-            figures, evidence = self._figures(settings, span, measured=part is costly)
+            try:
+                figures, evidence = self._figures(settings, span, measured=part is costly)
+            except DataError as error:
+                if may_skip and error.code == _NO_CLIPS:
+                    continue
+                raise
             start = 0
             for grid in part:
                 own = slice(start, start + len(grid.values))
@@ -201,7 +215,7 @@ class _Run:
                     grid, curves_of(figures.part(own), grid.current), _of(evidence, figures, own)
                 )
                 start = own.stop
-        return tuple(found[g.info.name] for g in grids)
+        return tuple(found[g.info.name] for g in grids if g.info.name in found)
 
     def map(self, first: Grid, second: Grid) -> SweepMap:
         """Both options together."""
@@ -232,7 +246,7 @@ class _Run:
         self, options: Sequence[ScoresOptions], span: tuple[float, float], *, measured: bool
     ) -> tuple[Figures, Evidence]:
         """All metrics with each options, and what they were made of."""
-        rows = self._judged
+        rows, left_out = self._judged, 0
         table = self._data.table.take(rows)
         begin, end = span
         if measured:
@@ -247,10 +261,11 @@ class _Run:
             )
             if not len(found.rows):
                 raise DataError(
-                    "no_clips",
+                    _NO_CLIPS,
                     "The cache holds the tracks of none of these annotations: annotate them again "
                     "with the same options, then sweep.",
                 )
+            left_out = len(rows) - len(found.rows)
             rows, begin = rows[found.rows], middle
             settings = [_Setting(o, t, None) for o, t in zip(options, found.tables, strict=True)]
         else:
@@ -260,7 +275,7 @@ class _Run:
         counts, episodes = self._counts(own)
         work = _Evaluation(judgements, counts, self._precision)
         figures = self._evaluated(work, settings, (begin, end))
-        evidence = Evidence(len(rows), (0, 0), episodes, len(counts), self._precision)
+        evidence = Evidence(len(rows), (0, 0), episodes, len(counts), self._precision, left_out)
         return figures, evidence
 
     def _evaluated(

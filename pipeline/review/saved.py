@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pipeline.model.edits import Edit
 from pipeline.model.problem import DataError
 from pipeline.review.location import choose_place, sidecar
 from pipeline.review.store import ReviewStore
@@ -41,6 +42,22 @@ def saved_reviews(dataset: str | Path) -> Iterator[ReviewStore | None]:
             yield store
         finally:
             store.close()
+
+
+def saved_edits(dataset: str | Path, episodes: Iterable[int]) -> dict[int, tuple[Edit, ...]]:
+    """Corrections in force, by episode; episodes without any are left out.
+
+    Args:
+        dataset: Root folder of the dataset.
+        episodes: Which ones.
+
+    Raises:
+        DataError: One sentence if the reviews cannot be read.
+    """
+    with saved_reviews(dataset) as store:
+        if store is None:
+            return {}
+        return {e: edits for e in episodes if (edits := store.edits(e))}
 
 
 def _open_copy(root: Path, found: Path, folder: Path) -> ReviewStore:

@@ -7,16 +7,17 @@ the disk before the next item is shown, and several people may answer in one fil
 
 from __future__ import annotations
 
-import getpass
+import copy
+import functools
 import logging
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from pipeline.annotations.table import AnnotationTable
+from pipeline.model.authorship import utc_now
 from pipeline.model.candidate import Box
 from pipeline.model.problem import DataError
 from pipeline.model.verdict import HumanVerdict, VerdictSource
@@ -105,7 +106,7 @@ class SpotCheck:
             DataError: The plan draws nothing (see `draw`), or the file cannot be written.
         """
         sample = draw(table, plan)
-        at = _now()
+        at = utc_now()
         base = f"{at[:19].replace('-', '').replace(':', '').replace('T', '-')}-seed{plan.seed}"
         path, count = folder / FOLDER / f"{base}.jsonl", 1
         while path.exists():
@@ -143,6 +144,12 @@ class SpotCheck:
     def reviewers(self) -> tuple[str, ...]:
         """Names of all who answered, in the order of their first answer in force."""
         return tuple(who for who, own in self._answers.items() if own)
+
+    def snapshot(self) -> SpotCheck:
+        """The spot check as it is now, to be read in another thread; no answers go there."""
+        found = copy.copy(self)
+        found._answers = {who: dict(own) for who, own in self._answers.items()}
+        return found
 
     def answers(self, who: str) -> Mapping[int, Answer]:
         """Answers of one person in force, by item, in the order in which they were given."""
@@ -188,7 +195,7 @@ class SpotCheck:
             number=number,
             verdict=verdict,
             who=who,
-            at=_now(),
+            at=utc_now(),
             seconds=round(seconds, 2),
             true_box=true_box,
             reason=reason,
@@ -206,7 +213,7 @@ class SpotCheck:
         if not own:
             return None
         number = next(reversed(own))
-        self._record(Undo(number=number, who=who, at=_now()))
+        self._record(Undo(number=number, who=who, at=utc_now()))
         return self.items[number]
 
     def extend(self, table: AnnotationTable, annotations: Path, size: int, who: str) -> int:
@@ -237,7 +244,7 @@ class SpotCheck:
             s.model_copy(update={"sampled": int(n)})
             for s, n in zip(self.strata, drawn, strict=True)
         )
-        self._record(Extension(who=who, at=_now(), strata=strata, items=items))
+        self._record(Extension(who=who, at=utc_now(), strata=strata, items=items))
         return len(items)
 
     def changed(self, table: AnnotationTable) -> tuple[SpotItem, ...]:
@@ -326,14 +333,6 @@ def dataset_beside(journal: Path) -> Path | None:
     return None
 
 
-def account() -> str:
-    """Name of the account, for people who gave none."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):
-        return "somebody"
-
-
 def spot_check_verdicts(folder: Path) -> tuple[HumanVerdict, ...]:
     """What people said in all spot checks of a folder, the oldest first; broken ones are skipped.
 
@@ -343,11 +342,14 @@ def spot_check_verdicts(folder: Path) -> tuple[HumanVerdict, ...]:
     found: list[HumanVerdict] = []
     for path in reversed(spot_checks(folder)):
         try:
-            found += SpotCheck(path).verdicts()
+            written = path.stat()
+            found += _verdicts(path, written.st_mtime_ns, written.st_size)
         except (DataError, OSError) as error:
             log.warning("a spot check is left out: %s", error)
     return tuple(sorted(found, key=lambda v: v.at))
 
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+@functools.lru_cache(maxsize=64)
+def _verdicts(path: Path, _written: int, _size: int) -> tuple[HumanVerdict, ...]:
+    """Verdicts of a journal. After an answer only its own is read again: 10 ms, not 10 ms each."""
+    return SpotCheck(path).verdicts()

@@ -14,7 +14,8 @@ from pipeline.review.spot_plan import LEAST_ANSWERS, Keep, SpotPlan
 from pipeline.review.spot_records import SpotItem, Verdict
 from pipeline.review.spot_result import Counts, SpotResult, summarise
 
-REPORT_VERSION = 1
+REPORT_VERSION = 2
+"""1: `wilson` without continuity correction."""
 
 
 def report_data(check: SpotCheck, result: SpotResult | None = None) -> dict[str, Any]:
@@ -45,7 +46,7 @@ def report_data(check: SpotCheck, result: SpotResult | None = None) -> dict[str,
         "computed_at": found.level,
         "counts": _counts(found.counts),
         "precision": _number(found.overall.precision),
-        "wilson": _interval(found.overall.wilson),
+        "wilson_continuity_corrected": _interval(found.overall.wilson),
         "clopper_pearson": _interval(found.overall.exact),
         "unsure": {
             "rule": "left out",
@@ -67,7 +68,7 @@ def report_data(check: SpotCheck, result: SpotResult | None = None) -> dict[str,
                 "sampled": s.sampled,
                 "counts": _counts(s.counts),
                 "precision": _number(s.estimate.precision),
-                "wilson": _interval(s.estimate.wilson),
+                "wilson_continuity_corrected": _interval(s.estimate.wilson),
                 "clopper_pearson": _interval(s.estimate.exact),
             }
             for s in found.strata

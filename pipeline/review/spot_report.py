@@ -77,7 +77,7 @@ def page(check: SpotCheck, result: SpotResult, pictures: Mapping[int, bytes]) ->
         precision=escape(percent(result.overall.precision)),
         headline=escape(
             f"Clopper-Pearson {percents(result.overall.exact)}, "
-            f"Wilson {percents(result.overall.wilson)}"
+            f"Wilson, continuity-corrected {percents(result.overall.wilson)}"
         ),
         facts=_rows(_facts(check, result)),
         strata="".join(_stratum_row(*row) for row in _stratum_rows(result)),
@@ -157,8 +157,9 @@ def _method_text(result: SpotResult, level: str) -> str:
     return (
         "Confidence 95 %. The overall precision weighs strata by their population. Clopper-Pearson "
         "over strata: exact binomial test at the effective sample size (Korn & Graubard 1998), "
-        "conservative. Wilson over strata: score interval with constrained maximum likelihood, "
-        "nominal on average. Both respect that the population is finite." + why
+        "conservative. Wilson, continuity-corrected (Newcombe 1998; over strata the score interval "
+        "with constrained maximum likelihood and half an item of the effective sample taken off): "
+        "conservative, too. Both respect that the population is finite." + why
     )
 
 

@@ -201,6 +201,7 @@ def summarise(check: SpotCheck, who: str | None = None) -> SpotResult:
         np.vstack([alone * judged, judged, judged + unsure, judged + unsure]),
         np.vstack([alone * told, told, population, population]),
         level,
+        np.vstack([alone * unsure, unsure, np.zeros((2, height))]),
     )
     strata = tuple(
         StratumResult(s.name, s.population, s.sampled, Counts(*(int(v) for v in row)), own)
@@ -219,7 +220,7 @@ def summarise(check: SpotCheck, who: str | None = None) -> SpotResult:
         counts=Counts(*(int(v) for v in table.sum(axis=0))),
         overall=overall,
         bounds=bounds,
-        stop=_stop(check, verdicts, overall, right, judged, told),
+        stop=_stop(check, verdicts, overall, table.T, told),
         reviewers=tuple((n, _counts_of(check, n)) for n in names),
         agreement=tuple(_agreement(check, a, b) for a, b in combinations(names, 2)),
         wrong=wrong_items,
@@ -240,10 +241,10 @@ def _stop(
     check: SpotCheck,
     verdicts: dict[int, Verdict | None],
     overall: Estimate,
-    right: F64,
-    judged: F64,
+    table: F64,
     told: F64,
 ) -> Stop:
+    judged = table[0] + table[1]
     wanted = check.plan.half_width
     waiting = [i.stratum for i in check.items if verdicts[i.number] is None]
     ended = not waiting
@@ -254,19 +255,21 @@ def _stop(
     if overall.exact.half_width <= wanted and judged.sum() >= least:
         return Stop(StopState.REACHED, wanted, 0)
     left = np.cumsum(np.eye(len(told))[waiting], axis=0) if waiting else np.zeros((1, len(told)))
-    more = _left(right, judged, told, left, wanted, max(least - int(judged.sum()), 1), check)
+    more = _left(table, told, left, wanted, max(least - int(judged.sum()), 1), check)
     state = StopState.SAMPLE_ENDED if ended else StopState.GO_ON
     return Stop(state, wanted, more, max((more or 0) - len(waiting), 0))
 
 
 def _left(
-    right: F64, judged: F64, told: F64, order: F64, wanted: float, least: int, check: SpotCheck
+    table: F64, told: F64, order: F64, wanted: float, least: int, check: SpotCheck
 ) -> int | None:
     """Answers expected to be left: the first number at which the expected interval is short enough.
 
     Items come in the sample's order, then in proportion to what is left of each stratum; each is
     expected to be right as often as its stratum's were, drawn towards the whole (our choice).
     """
+    right, unsure = table[0], table[2]
+    judged = right + table[1]
     room = int((told - judged).sum())
     whole = (right.sum() + 2 * check.plan.expected) / (judged.sum() + 2)
     share = (right + 2 * whole) / (judged + 2)
@@ -289,7 +292,9 @@ def _left(
         tried = np.unique(np.geomspace(low + 1, high, 12).astype(np.int64))
         extra = np.array([added(int(m)) for m in tried])
         n = judged + extra
-        exact = exact_intervals(right + extra * share, n, told[None], check.plan.level)
+        exact = exact_intervals(
+            right + extra * share, n, told[None], check.plan.level, unsure[None]
+        )
         good = (exact[:, 1] - exact[:, 0]) / 2 <= wanted
         if not good.any():
             return None

@@ -9,7 +9,6 @@ unsafe, the rollback journal is used.
 
 from __future__ import annotations
 
-import getpass
 import json
 import logging
 import sqlite3
@@ -21,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
+from pipeline.model.authorship import account_name, utc_now
 from pipeline.model.edits import EDIT, Edit, in_force
 from pipeline.model.problem import DataError, Problem
 from pipeline.review.events import (
@@ -98,7 +98,7 @@ class ReviewStore:
                 cannot be opened. A corrupt file is moved aside, see `problems`.
         """
         dataset = Path(dataset_path).expanduser().absolute()
-        store = cls(dataset, choose_place(dataset, data_dir), who or _account(), data_dir)
+        store = cls(dataset, choose_place(dataset, data_dir), who or account_name(), data_dir)
         beside = sidecar(dataset)
         if not store._place.beside and not store.location.exists() and beside.exists():
             store._copy_readable(beside)
@@ -243,7 +243,7 @@ class ReviewStore:
                 connection.execute(
                     "INSERT INTO settings (key, value, at) VALUES (?, ?, ?) ON CONFLICT (key) "
                     "DO UPDATE SET value = excluded.value, at = excluded.at",
-                    (key, text, _now()),
+                    (key, text, utc_now()),
                 )
 
     def close(self) -> None:
@@ -268,7 +268,7 @@ class ReviewStore:
         return Event(
             0,
             uuid.uuid4().hex,
-            _now(),
+            utc_now(),
             self._who,
             self._dataset.name,
             episode,
@@ -442,14 +442,3 @@ def _title(events: tuple[Event, ...]) -> str | None:
     event = _newest(events)
     edit = event.edit if event is not None else None
     return edit.title if edit is not None else None
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-def _account() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError, ImportError):  # no such account, as in some containers
-        return "unknown"

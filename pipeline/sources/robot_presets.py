@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from pipeline.model.demonstration import ClosedIs, Combine, GripperChannels, MotionKind
 from pipeline.model.problem import DataError
+from pipeline.model.whole_file import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -247,10 +248,7 @@ def save_preset(preset: RobotPreset) -> Path:
     path = folder / f"{stem}.json"
     text = _File(version=1, presets=(preset,)).model_dump_json(indent=2, exclude_defaults=False)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".tmp")
-        partial.write_text(text + "\n", encoding="utf-8")
-        partial.replace(path)
+        write_whole(path, f"{text}\n".encode())
     except OSError as error:
         raise DataError("bad_preset", f"{path}: {error.strerror or error}") from error
     return path

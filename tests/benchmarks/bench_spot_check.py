@@ -19,19 +19,32 @@ from pipeline.curation.data import CurationData
 from pipeline.review.spot_check import SpotCheck
 from pipeline.review.spot_intervals import LEVEL
 from pipeline.review.spot_plan import LEAST_ANSWERS, SEQUENTIAL, SpotPlan
+from pipeline.review.spot_result import summarise
 from pipeline.scoring.formula import ScoresOptions
 from pipeline.sources.detect import open_dataset
 from tests.benchmarks.table import conditions, header, row, write
 from tests.datasets import SAMPLE
-from tests.pipeline.spot_scenarios import DATASETS, FIXED, VARIED, Scenario, coverage, stopping
+from tests.pipeline.spot_scenarios import (
+    DATASETS,
+    FIXED,
+    VARIED,
+    WEAKEST,
+    Scenario,
+    coverage,
+    stopping,
+)
 from tests.pipeline.spot_tables import annotation
 
 
 def intervals() -> None:
-    """Coverage of both intervals."""
+    """Coverage of both intervals; Wilson's with continuity correction."""
     write(f"coverage of the 95 % intervals, {DATASETS:,} datasets a line")
     write(f"  {'':50}{'Wilson':>8}{'Cl.-P.':>8}{'width W':>9}{'width C':>9}")
-    for title, scenarios in (("the same in every dataset", FIXED), ("varied", VARIED)):
+    for title, scenarios in (
+        ("the same in every dataset", FIXED),
+        ("varied", VARIED),
+        ("the same, weakest known", (WEAKEST,)),
+    ):
         write(f" precision {title}")
         for scenario in scenarios:
             found = coverage(scenario)
@@ -41,35 +54,53 @@ def intervals() -> None:
             )
 
 
-def designs(count: int = 200, datasets: int = 1000) -> None:
-    """Coverage over random designs: strata, sizes, samples and precisions at random."""
+def designs(
+    title: str, count: int, largest: int, most: int, unsure: float, datasets: int = 1000
+) -> None:
+    """Coverage over random designs: strata, sizes, samples and precisions at random.
+
+    Args:
+        title: For people.
+        count: Number of designs.
+        largest: Annotations of a stratum at most, 6 at least.
+        most: Judged of a stratum at most, 2 at least.
+        unsure: Share that cannot be told.
+        datasets: Simulated for each.
+    """
     rng = np.random.default_rng(99)
-    found: dict[bool, list[tuple[float, float]]] = {False: [], True: []}
+    found: list[tuple[float, float, float]] = []
+    worst, lowest = None, 1.0
     for number in range(count):
         height = int(rng.integers(1, 8))
-        sizes = np.exp(rng.uniform(np.log(6), np.log(20_000), height)).astype(int)
-        wanted = np.exp(rng.uniform(np.log(2), np.log(120), height)).astype(int)
+        sizes = np.exp(rng.uniform(np.log(6), np.log(largest), height)).astype(int)
+        wanted = np.exp(rng.uniform(np.log(2), np.log(most), height)).astype(int)
         errors = (1 - rng.choice([0.6, 0.8, 0.9, 0.95, 0.98])) * rng.exponential(1, height)
-        unsure = number % 3 == 0
         scenario = Scenario(
             "",
             tuple(float(s) for s in sizes),
             tuple(int(n) for n in np.minimum(np.maximum(wanted, 2), sizes)),
             tuple(float(p) for p in np.clip(1 - errors, 0, 1)),
-            unsure=0.1 if unsure else 0.0,
+            unsure=unsure,
         )
         one = coverage(scenario, number, datasets)
-        found[unsure].append((one.wilson, one.exact))
-    write(f"coverage over {count} random designs, {datasets:,} datasets each")
-    write(f"  {'':34}{'least':>8}{'5 %':>8}{'mean':>8}{'< 93 %':>8}")
-    for unsure, title in ((False, "all can be told"), (True, "a tenth cannot be told")):
-        for name, values in zip(
-            ("Wilson", "Clopper-Pearson"), np.array(found[unsure]).T, strict=True
-        ):
-            write(
-                f"  {title + ', ' + name:40}{values.min():8.3f}{np.quantile(values, 0.05):8.3f}"
-                f"{values.mean():8.3f}{(values < 0.93).mean():8.3f}"
-            )
+        width = one.wilson_width / one.exact_width if one.exact_width else 1.0
+        found.append((one.wilson, one.exact, width))
+        if min(one.wilson, one.exact) < lowest:
+            lowest, worst = min(one.wilson, one.exact), scenario
+    values = np.array(found)
+    for name, own in zip(("Wilson", "Cl.-P."), values.T, strict=False):
+        write(
+            f"  {title + ', ' + name:48}{own.min():8.3f}{np.quantile(own, 0.05):8.3f}"
+            f"{own.mean():8.3f}{(own < 0.93).mean():8.3f}"
+        )
+    shares = values[:, 2]
+    write(f"  {'':4}width of Wilson / Cl.-P.: mean {shares.mean():.3f}, most {shares.max():.3f}")
+    if worst is not None:
+        precision = " ".join(f"{p:.2f}" for p in worst.low)
+        write(
+            f"  {'':4}least with sizes {' '.join(f'{s:.0f}' for s in worst.sizes)}, "
+            f"judged {' '.join(map(str, worst.drawn))}, precision {precision}"
+        )
 
 
 def exact_stopping(wanted: float, least: int, level: float) -> tuple[float, float, float]:
@@ -146,7 +177,7 @@ def answering() -> None:
             QTimer.singleShot(milliseconds, loop.quit)
             loop.exec()
 
-        times, later, missing = [], [], 0
+        times, computed, shown, missing = [], [], [], 0
         for _ in range(len(check.items) - 1):
             wait(1500)  # a person looks
             start = time.perf_counter()
@@ -155,13 +186,18 @@ def answering() -> None:
             times.append(time.perf_counter() - start)
             ready = page.review.large.image is not None and page.review.crop.image is not None
             missing += not ready
+            check = SpotCheck(check.path)
             start = time.perf_counter()
-            page._show_result()
-            later.append(time.perf_counter() - start)
+            result = summarise(check.snapshot(), "bench")
+            computed.append(time.perf_counter() - start)
+            start = time.perf_counter()
+            page.result.set_result(result, None)
+            shown.append(time.perf_counter() - start)
         header("an answer, 640x480 AV1, 1280x720", "PySide6", "av")
         row("key to the next item, painted", times, 50.0)
         write(f"  pictures that were not ready in time: {missing} of {len(times)}")
-        row("live result, after it", later, 16.0)
+        row("live result, in the background", computed, 50.0)
+        row("live result, on the GUI thread", shown, 16.0)
         page.close_page()
     del app
 
@@ -171,7 +207,13 @@ def main() -> None:
     write(conditions("numpy", "scipy"))
     intervals()
     write()
-    designs()
+    write("coverage over random designs of 1 to 7 strata, 1,000 datasets each")
+    write(f"  {'':48}{'least':>8}{'5 %':>8}{'mean':>8}{'< 93 %':>8}")
+    designs("150, all can be told", 150, 20_000, 120, 0.0)
+    designs("150, a tenth cannot", 150, 20_000, 120, 0.1)
+    designs("300 of strata 6-30 by 2-6, all told", 300, 30, 6, 0.0)
+    designs("300 of strata 6-30 by 2-6, a tenth not", 300, 30, 6, 0.1)
+    designs("300 of strata 6-30 by 2-6, 3 tenths not", 300, 30, 6, 0.3)
     write()
     write(
         "stopping rule, looked at after every answer: smallest coverage over p 0.5 to 0.995 (exact)"

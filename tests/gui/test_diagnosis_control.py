@@ -105,3 +105,22 @@ def test_what_a_page_asks_for_arrives_on_it(
     (bar,) = page.groups[0].bars
     assert (bar.label, bar.counts) == ("proposals", (1, 0, 0))
     assert page.wrong_episodes() == ()
+
+
+def test_a_diagnosis_reads_the_ground_truth_that_was_named(
+    qtbot: QtBot, control: DiagnosisControl, tmp_path: Path
+) -> None:
+    root = write_v2(tmp_path / "v2", lengths=(20,))
+    truth = tmp_path / "elsewhere.jsonl"
+    line = {"episode_index": 0, "start_box": [2, 2, 20, 20], "contact": [[8, 13]]}
+    truth.write_text(json.dumps(line) + "\n")
+    table = tmp_path / "annotations.jsonl"
+    wrong = {"episode_index": 0, "subtask_index": 0, "start_box": [40, 30, 60, 45], "score": 1.0}
+    table.write_text(json.dumps(wrong) + "\n")
+    made = task_of(load_curation(table, root, truth=truth), (0,), tmp_path / "results")
+    found: list[tuple[Diagnosis, ...]] = []
+    control.found.connect(found.append)
+    with qtbot.waitSignal(control.ended, timeout=PATIENCE) as ended:
+        control.start(made)
+    assert ended.args == [""]
+    assert [d.stage for episode in found for d in episode] == ["proposals"]

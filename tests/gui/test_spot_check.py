@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +23,7 @@ from pipeline.model.demonstration import DatasetSource
 from pipeline.review.spot_check import SpotCheck, spot_check_verdicts
 from pipeline.review.spot_plan import Population, SpotPlan
 from pipeline.review.spot_records import SpotItem, Verdict
-from pipeline.review.spot_result import summarise
+from pipeline.review.spot_result import SpotResult, summarise
 from pipeline.scoring.formula import ScoresOptions
 from pipeline.sources.detect import open_dataset
 from tests.datasets import FRONT, write_v2
@@ -193,8 +194,13 @@ def assert_plain_figures(check: SpotCheck, page: SpotCheckPage) -> None:
             hits = answers * right / judged
             plain_low = beta.ppf(0.025, hits, answers - hits + 1) if right else 0.0
             plain_high = beta.ppf(0.975, hits + 1, answers - hits) if wrong else 1.0
-            plain_low = max(np.floor(plain_low * size) / size, right / size)
-            plain_high = min(np.ceil(plain_high * size) / size, 1 - wrong / size)
+            plain_low = np.floor(plain_low * size) / size
+            plain_high = np.ceil(plain_high * size) / size
+            if judged == answered:  # the size is known
+                plain_low, plain_high = (
+                    max(plain_low, right / size),
+                    min(plain_high, 1 - wrong / size),
+                )
         else:
             plain_low = plain_high = right / judged
         assert low == pytest.approx(plain_low, abs=6e-4)
@@ -289,7 +295,7 @@ def test_a_stop_is_told_and_disagreements_open(
     for item in check.items[:29]:
         check.answer(item.number, list(Verdict)[item.number % 5 == 3], "ann")
     page.open_check(check.path, "ann")
-    assert "more answer" in page.result.banner.text()
+    qtbot.waitUntil(lambda: "more answer" in page.result.banner.text())
     press(qtbot, page, Qt.Key.Key_Y)
     qtbot.waitUntil(lambda: "you can stop" in page.result.banner.text())
     first = page.result.differing.item(0)
@@ -308,6 +314,7 @@ def test_what_others_answered_stays_hidden_until_the_end(
     for item in check.items:
         check.answer(item.number, Verdict.WRONG, "bob")
     page.open_check(check.path, "ann")
+    qtbot.waitUntil(lambda: page.result.differing.count() == 1)
     for item in check.items:
         assert not [t for t in visible_texts(page) if reveals(t, item)]
         assert page.result.differing.item(0).text() == "none up to now" or item.number
@@ -316,6 +323,40 @@ def test_what_others_answered_stays_hidden_until_the_end(
     # now both count: every item is undecided
     qtbot.waitUntil(lambda: "8 could not be told" in page.result.unsure.text())
     assert "with those of bob" in page.result._whose.text()
+
+
+def test_the_next_picture_does_not_wait_for_the_result(
+    qtbot: QtBot, data: CurationData, page: SpotCheckPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin(qtbot, page, size=8)
+    qtbot.waitUntil(lambda: page.result.banner.text() == "0 of 8 answered.")
+    check, go_on, told = page.check, threading.Event(), []
+    assert check is not None
+    page.answersChanged.connect(lambda: told.append(check.next_item(page.setup.who.text())))
+
+    def slow(*arguments: object) -> SpotResult:
+        assert threading.current_thread() is not threading.main_thread()
+        assert go_on.wait(20)
+        return summarise(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("app.spot_check_page.summarise", slow)
+    for number in range(3):
+        assert page.review.card is not None
+        assert page.review.card.number == number
+        press(qtbot, page, Qt.Key.Key_Y)
+    assert told == []
+    qtbot.waitUntil(lambda: told == [check.items[3]])  # once for three
+    assert page.result.banner.text() == "0 of 8 answered."
+    assert page.result.last.count() == 0
+    press(qtbot, page, Qt.Key.Key_N)
+    go_on.set()
+    qtbot.waitUntil(lambda: page.result.banner.text().startswith("4 of 8 answered."))
+    assert [page.result.last.item(i).text()[:2] for i in range(4)] == ["4 ", "3 ", "2 ", "1 "]
+    assert page.result.differing.count() == 1
+    press(qtbot, page, Qt.Key.Key_Backspace)
+    press(qtbot, page, Qt.Key.Key_Escape)
+    assert told[-1] == check.items[3]  # leaving waits for nothing
+    assert len(told) >= 2
 
 
 def test_report_and_json_from_the_window(qtbot: QtBot, tmp_path: Path, page: SpotCheckPage) -> None:

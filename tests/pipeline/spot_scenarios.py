@@ -69,8 +69,19 @@ FIXED = (
     ),
     Scenario("finite 12 20 8, half judged", (12, 20, 8), (6, 10, 4), (0.8, 0.9, 0.95)),
     Scenario("finite 40, 30 judged", (40,), (30,), (0.9,)),
+    Scenario("finite 60 of 0.97 and 90 of 0.98, a third", (60, 90), (20, 30), (0.97, 0.98)),
+    Scenario("3 to 50 of each, p 0.97 to 0.99", (300, 900, 4000), (3, 10, 50), (0.97, 0.98, 0.99)),
+    Scenario("one in 7 strata fails, 8 of each", (200,) * 7, (8,) * 7, (1,) * 6 + (0.7,)),
     Scenario("one stratum judged completely", (20, 500), (20, 40), (0.7, 0.95)),
     Scenario("a tenth cannot be told", (1000, 3000), (40, 60), (0.8, 0.95), unsure=0.1),
+    Scenario(
+        "a tenth cannot be told, 0.9 0.8 0.1 unequal",
+        (75, 7000, 20_000),
+        (2, 5, 90),
+        (0.9, 0.8, 0.1),
+        unsure=0.1,
+    ),
+    Scenario("a tenth cannot be told, 6 by 4, 6 by 2", (6, 6), (4, 2), (0.81, 0.93), unsure=0.1),
 )
 """Precisions that are the same in every dataset."""
 VARIED = (
@@ -85,6 +96,15 @@ VARIED = (
     Scenario("finite 40 60, p 0.7 to 1", (40, 60), (20, 20), (0.7,) * 2, (1.0,) * 2),
 )
 """Precisions that differ from dataset to dataset."""
+WEAKEST = Scenario(
+    "15 by 15, 22 by 2, 0.25 0.95, 3 tenths cannot be told",
+    (15, 22),
+    (15, 2),
+    (0.25, 0.95),
+    (),
+    0.3,
+)
+"""The least that was found by a search; below what is asked for."""
 
 
 def coverage(scenario: Scenario, seed: int = 7, datasets: int = DATASETS) -> Coverage:
@@ -110,7 +130,9 @@ def coverage(scenario: Scenario, seed: int = 7, datasets: int = DATASETS) -> Cov
             np.maximum(np.rint(whole * judged / drawn), np.maximum(judged, 1)),
             whole,
         )
-    found = intervals(*(np.asarray(v, np.float64) for v in (right, judged, told)))
+    unsure = np.asarray(drawn - judged, np.float64)
+    counts = (np.asarray(v, np.float64) for v in (right, judged, told))
+    found = intervals(*counts, unsure=unsure)
     inside = [
         (low - _TINY <= truth) & (truth <= high + _TINY) for low, high in (f.T for f in found)
     ]

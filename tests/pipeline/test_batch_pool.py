@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.batch.run import BatchRequest, BatchRun, BatchStep
+from pipeline.engine.cache import ResultCache
 from pipeline.model.problem import DataError
 from pipeline.sources.detect import open_dataset
 from tests.pipeline.batch_toys import FAULTS, LOG, ToilOptions, begun, graph, many_episodes
@@ -169,6 +171,27 @@ def test_equal_questions_are_asked_by_one_process_at_a_time(request_of, tmp_path
         if stage == "phases":
             before = stages[:place]
             assert before.count("phases") <= before.count("subtasks")
+
+
+def test_a_finished_run_trims_the_cache_but_not_its_own_results(
+    request_of, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "pipeline.batch.run.ResultCache", functools.partial(ResultCache, limit_bytes=0)
+    )
+    monkeypatch.setattr("pipeline.engine.cache.RECENTLY", 0.0)
+    foreign = tmp_path / "cache" / "aa" / "aa1.result"
+    foreign.parent.mkdir(parents=True)
+    foreign.write_bytes(bytes(100))
+    os.utime(foreign, (0, 0))
+    run_all(request_of())
+    assert not foreign.exists()
+    kept = list((tmp_path / "cache").glob("*/*.result"))
+    assert kept
+    request = request_of(fresh=True)
+    run_all(request)
+    assert sorted((tmp_path / "cache").glob("*/*.result")) == sorted(kept)
+    assert max(tries(tmp_path, e) for e in range(6)) == 1, "found again, not computed again"
 
 
 def test_without_a_cache_finished_episodes_still_count(request_of, tmp_path: Path) -> None:

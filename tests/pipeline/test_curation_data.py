@@ -142,11 +142,14 @@ def test_people_are_heard_again_without_reading_the_rest(dataset: Path, run: Pat
 def test_ground_truth_may_come_from_elsewhere(dataset: Path, run: Path, tmp_path: Path) -> None:
     path = tmp_path / "truth.jsonl"
     path.write_text('{"episode_index": 0, "start_box": [0, 0, 640, 480]}\n')
-    assert load_curation(run, None, truth=path).truth.known[0]
+    data = load_curation(run, None, truth=path)
+    assert data.truth.known[0]
+    assert with_people(data).truth_path == path, "a diagnosis reads the same"
+    assert load_curation(run, None).truth_path is None
     path.write_text("nothing\n")
-    with pytest.raises(DataError, match=r"truth\.jsonl: no line is ground truth"):
+    with pytest.raises(DataError, match=r"truth\.jsonl, line 1: it is no JSON object"):
         load_curation(run, None, truth=path)
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, match="there is no such file"):
         load_curation(run, None, truth=tmp_path / "gone.jsonl")
 
 
@@ -443,6 +446,18 @@ def test_several_datasets_have_a_line_each(tmp_path: Path) -> None:
     rescored = Rescored(np.zeros(4, np.int16), score, np.zeros(0, np.int64))
     export_kept(tmp_path / "out", data, rescored, 0.5, WEIGHTS)
     assert (tmp_path / "out/kept_episodes.txt").read_text() == "a: [0]\nb: [1]\n"
+    # Only one of them: a list that LeRobot takes as it is.
+    part = np.array([0, 1])
+    some = replace(
+        data,
+        table=data.table.take(part),
+        truth=data.truth.take(part),
+        people=data.people.take(part),
+        lines=None if data.lines is None else data.lines[part],
+    )
+    first = Rescored(rescored.winner[:2], score[:2], np.zeros(0, np.int64))
+    export_kept(tmp_path / "one", some, first, 0.5, WEIGHTS)
+    assert (tmp_path / "one/kept_episodes.txt").read_text() == "[0]\n"
 
 
 def test_no_annotations_make_an_empty_export(tmp_path: Path) -> None:

@@ -126,7 +126,7 @@ def test_full_disk_loses_no_result(
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("pipeline.engine.cache.os.replace", full)
+    monkeypatch.setattr("pipeline.model.whole_file.os.replace", full)
     outcomes = run(plan, ResultCache(tmp_path))
     assert outcomes[1].result.total == 6.0
     (problem,) = outcomes[0].problems
@@ -147,6 +147,46 @@ def test_trim_removes_what_was_used_longest_ago(tmp_path: Path) -> None:
     assert cache.trim() == 700
     assert cache.load_bytes("bb2") is None
     assert cache.load_bytes("aa1") is not None
+
+
+def used(cache: ResultCache, key: str, ago: float) -> None:
+    """Keep a result that was used `ago` seconds before now."""
+    import os
+
+    cache.store_bytes(key, bytes(700))
+    when = time.time() - ago
+    os.utime(cache.folder / key[:2] / f"{key}.result", (when, when))
+
+
+def test_trim_keeps_what_a_run_may_need(tmp_path: Path) -> None:
+    cache = ResultCache(tmp_path, limit_bytes=0)
+    for key, ago in (("aa1", 9000), ("bb2", 7000), ("cc3", 1000)):
+        used(cache, key, ago)
+    assert cache.trim(in_use_since=time.time() - 8000) == 700
+    assert [cache.folder.joinpath(k[:2], f"{k}.result").exists() for k in ("aa1", "bb2")] == [
+        False, True,
+    ]  # fmt: skip
+    assert cache.trim() == 700  # Only what was used within the hour is left.
+    assert cache.trim() == 0
+    assert cache.load_bytes("cc3") is not None
+
+
+def test_trim_sweeps_what_killed_writers_left(tmp_path: Path) -> None:
+    import os
+
+    cache = ResultCache(tmp_path)
+    used(cache, "aa1", 9e9)
+    old, fresh = tmp_path / "aa" / "x.part", tmp_path / "aa" / "y.part"
+    for path in (old, fresh):
+        path.write_bytes(bytes(10))
+    os.utime(old, (time.time() - 90_000,) * 2)
+    assert cache.trim() == 10
+    assert (old.exists(), fresh.exists()) == (False, True)
+    assert cache.load_bytes("aa1") is not None
+
+
+def test_trim_of_a_folder_that_is_not_there_is_nothing(tmp_path: Path) -> None:
+    assert ResultCache(tmp_path / "none").trim() == 0
 
 
 def test_pack_keeps_the_time() -> None:
@@ -243,6 +283,25 @@ def test_worker_delivers_and_caches(client: WorkerClient, ear: Ear, dataset: Pat
     client.run(job(dataset))
     ear.until(say.Done)
     assert all(e.outcome.cached for e in ear.seen if isinstance(e, say.Delivered))
+
+
+def test_worker_tidies_the_cache_beside_its_work(
+    client: WorkerClient, ear: Ear, dataset: Path, tmp_path: Path
+) -> None:
+    import os
+
+    stale = tmp_path / "cache" / "aa" / "x.part"
+    stale.parent.mkdir(parents=True)
+    stale.touch()
+    os.utime(stale, (0, 0))
+    client.run(job(dataset))
+    ear.until(say.Done)
+    end = time.monotonic() + 30
+    while stale.exists() and time.monotonic() < end:
+        # A second job gives it time; nothing tells when it is through.
+        client.run(job(dataset))
+        ear.until(say.Done)
+    assert not stale.exists()
 
 
 @pytest.mark.parametrize("behaviour", ["slow", "deaf"])

@@ -119,6 +119,25 @@ def test_truth_judges_every_candidate_like_one_at_a_time(
         assert int(found.known[row]) == (1 << len(expected)) - 1
 
 
+def test_truth_that_names_datasets_speaks_about_those() -> None:
+    rows = [record(0, dataset=name) for name in ("a", "b", "c", "")]
+    table = AnnotationTable.of(rows)
+    first, second = (rows[0].candidates[k].box for k in range(2))
+
+    def line(box: Box, dataset: str) -> TrueSubtask:
+        return TrueSubtask(episode_index=0, start_box=box, dataset=dataset)
+
+    def right(*lines: TrueSubtask) -> list[bool | None]:
+        found = judge_by_truth(table, lines)
+        return [of_row(found, row, 1)[0] for row in range(4)]
+
+    named = (line(first, "a"), line(second, "b"))
+    assert right(*named) == [True, False, None, None]
+    assert right(*named, line(first, "")) == [True, False, True, True]
+    assert right(named[0]) == [True, None, None, True]  # one dataset: rows without a name are of it
+    assert right(line(first, "")) == [True] * 4
+
+
 def test_numbers_far_away_meet_nothing() -> None:
     truth = [
         TrueSubtask(episode_index=e, subtask_index=s, start_box=(0, 0, 1, 1))

@@ -140,7 +140,7 @@ def test_what_was_there_stays_when_writing_fails(file: Path, monkeypatch) -> Non
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("pipeline.engine.whole_file.os.replace", full)
+    monkeypatch.setattr("pipeline.model.whole_file.os.replace", full)
     with pytest.raises(OSError, match="No space left") as caught:
         write_options(file, {}, note="after")
     assert caught.value.filename == str(file)

@@ -202,6 +202,37 @@ def test_verdicts_for_curation(tmp_path: Path, file: Path) -> None:
     assert spot_check_verdicts(tmp_path / "nothing") == ()
 
 
+def test_after_an_answer_only_its_spot_check_is_read_again(
+    tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checks = [begin(tmp_path, file, SpotPlan(size=4, seed=s)) for s in range(3)]
+    for check in checks:
+        check.answer(0, RIGHT, "ann")
+    assert len(spot_check_verdicts(tmp_path)) == 3
+    read: list[Path] = []
+
+    def reading(path: Path) -> SpotCheck:
+        read.append(path)
+        return SpotCheck(path)
+
+    monkeypatch.setattr("pipeline.review.spot_check.SpotCheck", reading)
+    checks[1].answer(1, WRONG, "ann")
+    assert sorted(v.right is True for v in spot_check_verdicts(tmp_path)) == [False] + 3 * [True]
+    assert read == [checks[1].path]
+    checks[1].undo("ann")
+    assert len(spot_check_verdicts(tmp_path)) == 3
+
+
+def test_a_snapshot_stays_as_it_is(tmp_path: Path, file: Path) -> None:
+    check = begin(tmp_path, file)
+    check.answer(0, RIGHT, "ann")
+    before = check.snapshot()
+    check.answer(1, WRONG, "ann")
+    assert list(before.answers("ann")) == [0]
+    assert summarise(before).counts.answered == 1
+    assert summarise(check).counts.answered == 2
+
+
 def test_disagreements_need_a_threshold(tmp_path: Path, file: Path) -> None:
     plan = SpotPlan(size=30, population=Population(threshold=1.0))
     check = begin(tmp_path, file, plan)

@@ -75,6 +75,7 @@ def test_the_page_states_everything_and_loads_nothing(tmp_path: Path) -> None:
         f"{result.counts.right} right, 2 wrong",
         f"{100 * result.overall.precision:.1f} %",
         f"{100 * result.overall.exact.low:.1f} to {100 * result.overall.exact.high:.1f} %",
+        "Wilson, continuity-corrected "
         f"{100 * result.overall.wilson.low:.1f} to {100 * result.overall.wilson.high:.1f} %",
         check.strata[0].name,
         check.header.file.sha256[:16],
@@ -121,7 +122,11 @@ def test_json_has_a_version_and_no_nan(tmp_path: Path) -> None:
 
     data = json.loads(out.read_text(encoding="utf-8"), parse_constant=refuse)
     result = summarise(check)
-    assert data["version"] == 1
+    assert data["version"] == 2
+    assert data["wilson_continuity_corrected"] == pytest.approx(
+        [result.overall.wilson.low, result.overall.wilson.high]
+    )
+    assert "wilson" not in data
     assert data["seed"] == 0
     assert data["computed_at"] == 0.96
     assert data["precision"] == pytest.approx(result.overall.precision)

@@ -384,10 +384,17 @@ def test_sweep_of_the_measurement_measures_only_what_is_in_the_cache() -> None:
     sweep = run_sweep(SweepRequest(("sphere_radius_scale",)), data, resamples=5)
     assert isinstance(sweep, Sweep)
     assert asked == [0, 1, 2]
-    assert sweep.evidence.annotations == 2
+    assert (sweep.evidence.annotations, sweep.evidence.left_out) == (2, 1)
+    assert "Measured on 2 of 3 judged annotations" in sweep_lines(sweep)
     everything = run_sweep(SweepRequest(), data, resamples=5)
     assert isinstance(everything, Tornado)
     assert {s.parameter for s in everything.sweeps} == set(SWEPT)
+    assert "Measured on 2 of 3" in sweep_lines(everything)
+    # Without any clip the other options are swept all the same.
+    some = run_sweep(SweepRequest(), replace(data, clips=lambda _rows: ()), resamples=5)
+    assert isinstance(some, Tornado)
+    assert set(some.skipped) == set(MEASUREMENT_OPTIONS)
+    assert {s.parameter for s in some.sweeps} == set(SWEPT) - set(MEASUREMENT_OPTIONS)
     with pytest.raises(DataError, match="none of these annotations"):
         run_sweep(SweepRequest(("overlap_share",)), replace(data, clips=lambda _rows: ()))
 

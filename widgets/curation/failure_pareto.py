@@ -42,15 +42,18 @@ from widgets.curation.failure_list import (
     KNOWN,
     SUBTASK,
     TASK,
+    WHY,
     FailureModel,
     steps_text,
 )
 from widgets.curation.pareto_bars import CertaintyLegend, ParetoBars, label_of
 from widgets.fields import EmptyHint, RowHeight, guard_wheel, keep_keys, muted, quiet_button, tip
-from widgets.theme import GRID, HALF_GRID, tabular
+from widgets.theme import GRID, HALF_GRID, ROW_HEIGHT, tabular
 
 _WIDEST = ("Episode", "Subtask", "pick and place", "not judged")
 """Texts that the columns must hold."""
+_LOOKED_AT = 100
+"""Reasons that are measured to find the height of a row."""
 _NO_DATA = "Open annotations: annotate the dataset, or open a file of predictions."
 _NOTHING = (
     "No annotation is known to be wrong, and no code is grave.\n"
@@ -154,7 +157,7 @@ class FailurePareto(QWidget):
         self._list.setFrameShape(QFrame.Shape.NoFrame)
         self._list.setShowGrid(False)
         self._list.setAlternatingRowColors(True)
-        self._list.setWordWrap(False)
+        self._list.setWordWrap(True)
         self._list.setTabKeyNavigation(False)
         keep_keys(self._list, (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Up, Qt.Key.Key_Down))
         self._list.verticalHeader().hide()
@@ -167,6 +170,7 @@ class FailurePareto(QWidget):
         for column, text in widest.items():
             header.resizeSection(column, metrics.horizontalAdvance(text) + 3 * GRID)
         header.setMinimumSectionSize(5 * GRID)
+        header.sectionResized.connect(lambda *_: self._fit_rows())
         self._list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._bars.barActivated.connect(self._list.setFocus)
         self._list.activated.connect(self._open)
@@ -205,8 +209,9 @@ class FailurePareto(QWidget):
         column.addWidget(self._list)
         right.addWidget(listed)
         right.addWidget(detail)
-        right.setStretchFactor(0, 1)
+        right.setStretchFactor(0, 2)
         right.setStretchFactor(1, 1)
+        right.setSizes([500, 250])  # shares; what was tried takes some lines
         right.setChildrenCollapsible(False)
         both = QSplitter(Qt.Orientation.Horizontal, self)
         both.addWidget(self._scroll)
@@ -342,7 +347,18 @@ class FailurePareto(QWidget):
         self._model.show(self._failures, chosen.places)
         count = "1 annotation" if chosen.total == 1 else f"{chosen.total:,} annotations"
         self._title.setText(f"{label_of(chosen.label)}: {count}")
+        self._fit_rows()
         self._list.selectRow(self._row_of(kept, chosen.places))
+
+    def _fit_rows(self) -> None:
+        """Two lines to a row where the first reasons need them; all alike, so that it is cheap."""
+        failures, metrics = self._failures, self._list.fontMetrics()
+        room = self._list.columnWidth(WHY) - GRID
+        count = min(self._model.rowCount(), _LOOKED_AT) if failures is not None else 0
+        texts = (failures.sentence(self._model.place(k)) for k in range(count) if failures)
+        two = any(metrics.horizontalAdvance(text) > room for text in texts)
+        height = max(ROW_HEIGHT, 2 * metrics.lineSpacing() + GRID) if two else ROW_HEIGHT
+        self._list.verticalHeader().setDefaultSectionSize(height)
 
     def _selected_key(self) -> tuple[int, int]:
         """Episode and subtask of the selected row."""

@@ -67,6 +67,7 @@ class MoverModel(QAbstractListModel):
         self._rows: I64 = np.zeros(0, np.int64)
         self._look_up: Callable[[int], Mover] | None = None
         self._movers: dict[int, Mover] = {}
+        self.missing = "…"
         self.pictures: dict[tuple[int, object], QImage] = {}
 
     def set_rows(self, rows: I64, look_up: Callable[[int], Mover] | None) -> None:
@@ -96,7 +97,7 @@ class MoverModel(QAbstractListModel):
         match role:
             case Qt.ItemDataRole.DisplayRole | Qt.ItemDataRole.AccessibleTextRole:
                 return (
-                    f"episode {mover.episode} subtask {mover.subtask}, {mover.object}, "
+                    f"episode {mover.episode} subtask {mover.subtask + 1}, {mover.object}, "
                     f"R {mover.score:.3f}, {mover.verdict}"
                 )
             case Qt.ItemDataRole.ToolTipRole:
@@ -119,7 +120,7 @@ class MoverModel(QAbstractListModel):
 def _tool_tip(mover: Mover) -> str:
     before = "none" if math.isnan(mover.before) else f"{mover.before:.4f}"
     return tip(
-        f"{mover.dataset} episode {mover.episode}, subtask {mover.subtask}".strip(),
+        f"{mover.dataset} episode {mover.episode}, subtask {mover.subtask + 1}".strip(),
         f"Object: {mover.object or 'not named'}. Camera: {mover.camera or 'not named'}.",
         f"Reliability R now {mover.score:.4f}, in what is compared with {before}.",
         f"{SYMBOLS[mover.verdict]} {WORDS[mover.verdict][0].upper()}{WORDS[mover.verdict][1:]}.",
@@ -160,7 +161,7 @@ class MoverPainter(QStyledItemDelegate):
             painter.drawImage(place, image)
         else:
             painter.setPen(QColor(theme.muted))
-            text = "no box" if mover.box is None else "…"
+            text = "no box" if mover.box is None else model.missing
             painter.drawText(picture, int(Qt.AlignmentFlag.AlignCenter), text)
         if mover.winner_changed:
             self._badge(painter, picture, option)
@@ -199,10 +200,13 @@ class MoverPainter(QStyledItemDelegate):
         symbol = SYMBOLS[mover.verdict]
         painter.drawText(line, int(Qt.AlignmentFlag.AlignLeft), symbol)
         painter.setPen(option.palette.color(QPalette.ColorRole.Text))
+        number = f"{mover.episode}·{mover.subtask + 1}"
         score = "no score" if math.isnan(mover.score) else f"R {mover.score:.3f}"
-        painter.drawText(line.adjusted(16, 0, 0, 0), int(Qt.AlignmentFlag.AlignLeft), score)
+        after = line.adjusted(2 * GRID, 0, 0, 0)
+        if metrics.horizontalAdvance(f"{score} {number}") > after.width():
+            score = score.removeprefix("R ")  # episodes have up to six digits
+        painter.drawText(after, int(Qt.AlignmentFlag.AlignLeft), score)
         painter.setPen(option.palette.color(QPalette.ColorRole.PlaceholderText))
-        number = f"{mover.episode}#{mover.subtask}"
         painter.drawText(line, int(Qt.AlignmentFlag.AlignRight), number)
         name = metrics.elidedText(mover.object, Qt.TextElideMode.ElideRight, int(line.width()))
         painter.drawText(line.translated(0, height), int(Qt.AlignmentFlag.AlignLeft), name)

@@ -23,6 +23,13 @@ from widgets.fields import keep_keys, muted, quiet_button, tip
 from widgets.theme import HALF_GRID, ROW_HEIGHT, tabular
 
 
+_EXPORT = (
+    "Writes what is kept and what is dropped (prediction lines and lists), the episodes to train "
+    "on, and the options file that reproduces it with demoscope annotate."
+)
+_EXPORTING = "One is being written: its progress and Cancel are in the status bar."
+
+
 class OperatingPointsPanel(QWidget):
     """Saved points, newest first, and the line to save one.
 
@@ -73,17 +80,9 @@ class OperatingPointsPanel(QWidget):
         self.retire = quiet_button("Retire", "", self)
         self.retire.clicked.connect(self._retire)
         self.export = quiet_button("Export…", "", self)
-        self.export.setToolTip(
-            tip(
-                "Export",
-                "Writes what is kept and what is dropped (prediction lines and lists), the "
-                "episodes to train on, and the options file that reproduces it with "
-                "demoscope annotate.",
-            )
-        )
         self.export.clicked.connect(self.exportRequested)
         self._lay_out()
-        self._usable = False
+        self._usable, self._exporting = False, False
         self.set_points(())
 
     def _lay_out(self) -> None:
@@ -133,6 +132,11 @@ class OperatingPointsPanel(QWidget):
         self._usable = usable
         self._refresh()
 
+    def set_exporting(self, exporting: bool) -> None:
+        """Say whether an export is being written: there is one at a time."""
+        self._exporting = exporting
+        self._refresh()
+
     def clear_form(self) -> None:
         """Empty name and reason: the point is saved."""
         self.name.clear()
@@ -161,7 +165,8 @@ class OperatingPointsPanel(QWidget):
         ):
             button.setEnabled(self._usable and chosen)
             button.setToolTip(what if chosen else "Choose a saved point first")
-        self.export.setEnabled(self._usable)
+        self.export.setEnabled(self._usable and not self._exporting)
+        self.export.setToolTip(tip("Export", _EXPORTING if self._exporting else _EXPORT))
 
     def _save(self) -> None:
         if self.save.isEnabled():

@@ -16,6 +16,8 @@ from widgets.curation.threshold_plot import ThresholdPlot, ticks
 from widgets.fields import tip
 from widgets.theme import colors
 
+_FIRST = 0.02
+"""Coverage from which on the axis must show everything: the first few items jump to 1."""
 _LEAST_RISK = 0.05
 """The axis shows at least this much: a flat curve near 0 must not look like a mountain."""
 _WHAT = (
@@ -158,18 +160,16 @@ class RiskCurve(ThresholdPlot):
             self._line = self._reduced(max(int(rect.width()), 16))
         x, y = self._line
         band = self._band
-        late = y[x >= 0.02] if (x >= 0.02).any() else y  # the first few items jump to 1
-        highest = float(late.max(initial=_LEAST_RISK))
-        if band is not None and np.isfinite(band.high).any():
-            highest = max(highest, float(np.nanmax(band.high)))
+        highest = _highest(x, y)
+        if band is not None:
+            highest = max(highest, _highest(band.coverage, band.high))
         if self._target is not None:
             highest = max(highest, 1.15 * (1 - self._target))
-        top = min(1.0, 1.08 * highest)
+        top = 1.08 * min(1.0, highest)
         bottom, tall = rect.bottom(), rect.height()
-        xs = [(rect.left() + rect.width() * t, f"{t:g}") for t in (0, 0.2, 0.4, 0.6, 0.8, 1)]
-        ys = [
-            (bottom - tall * t / top, f"{t:.4g}") for t in (round(v, 6) for v in ticks(0, top, 4))
-        ]
+        xs = [(rect.left() + rect.width() * t / 100, f"{t} %") for t in range(0, 101, 20)]
+        levels = (round(v, 6) for v in ticks(0, 100 * top, 4))
+        ys = [(bottom - tall * v / 100 / top, f"{v:.4g} %") for v in levels if v <= 100]
         names = ("coverage: share of the judged ones kept", "risk = 1 - precision")
         self.paint_axes(painter, rect, xs, ys, names)
         painter.save()
@@ -195,6 +195,12 @@ class RiskCurve(ThresholdPlot):
             painter.drawLine(QPointF(rect.left(), level), QPointF(rect.right(), level))
             text = f"target precision {self._target:g}"
             painter.drawText(QPointF(rect.left() + 4, level - 3), text)
+
+
+def _highest(coverage: F64, risk: F64) -> float:
+    """Highest risk that the axis must show."""
+    late = risk[coverage >= _FIRST] if (coverage >= _FIRST).any() else risk
+    return float(np.fmax.reduce(late, initial=_LEAST_RISK))
 
 
 def _points(rect: QRectF, x: F64, y: F64, top: float) -> list[QPointF]:

@@ -46,6 +46,9 @@ _READY = (
     "Press “Sweep” to see what each option of the score does to the metrics.\n"
     "Nothing is tracked again."
 )
+_RUNNING = (
+    "Finding out what each option of the score does to the metrics …\nNothing is tracked again."
+)
 _ALL, _NONE = "All options", "–"
 _NO_CLIPS = "it shapes what is measured, which needs the dataset and its cached tracks"
 _WHAT_METRICS = {
@@ -256,7 +259,9 @@ class SweepView(QWidget):
 
     def set_progress(self, share: float, what: str = "") -> None:
         """Show how far a sweep is, 0..1, and what it does."""
-        self._running = True
+        started, self._running = not self._running, True
+        if started:
+            self._show_empty()
         self._bar.setValue(round(1000 * share))
         self._what.setText(what)
         self._refresh()
@@ -264,8 +269,14 @@ class SweepView(QWidget):
     def set_cancelled(self, what: str = "Cancelled; what was shown stays.") -> None:
         """Show that a sweep ended without a result, and why."""
         self._running = False
+        self._show_empty()
         self._what.setText(what)
         self._refresh()
+
+    @property
+    def wants_sweep(self) -> bool:
+        """True if there is nothing to see, although there is something to sweep."""
+        return self._shown is None and not self._running and not self._why_not()
 
     @property
     def chosen_metric(self) -> Metric:
@@ -314,7 +325,7 @@ class SweepView(QWidget):
         if self._shown is not None:
             self._stack.setCurrentWidget(self._both)
             return
-        self._empty.setText(self._why_not() or _READY)
+        self._empty.setText(self._why_not() or (_RUNNING if self._running else _READY))
         self._stack.setCurrentWidget(self._empty)
 
     def _why_not(self) -> str:

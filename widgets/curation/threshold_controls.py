@@ -78,7 +78,7 @@ class ThresholdControls(QWidget):
         self.compared.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
-        self.compared.setMinimumContentsLength(12)
+        self.compared.setMinimumContentsLength(24)
         guard_wheel(self.compared)
         self.compared.currentIndexChanged.connect(self._tell_reference)
         self.pin = quiet_button("Pin", "Compare with threshold and weights as they are now", self)
@@ -110,9 +110,12 @@ class ThresholdControls(QWidget):
         form.addRow(self.hold)
         line = QHBoxLayout()
         line.setSpacing(HALF_GRID)
-        line.addWidget(self.compared, 1)
+        about = QLabel("Compared with", self)
+        about.setBuddy(self.compared)
+        line.addWidget(about, 1)
         line.addWidget(self.pin)
-        form.addRow("Compared with", line)
+        form.addRow(line)
+        form.addRow(self.compared)  # names of points are long
         self.set_target(None, False)
         self._fill(_EVERYTHING)
 

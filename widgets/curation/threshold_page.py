@@ -49,7 +49,7 @@ _SETTLE = 250
 """Milliseconds without a change until the band is computed and the draft is kept."""
 _NO_DATA = (
     "There are no annotations yet.\n"
-    "Annotate the dataset (tab Annotate), or open a file: demoscope curate FILE."
+    "Annotate the dataset (tab Annotate), or open a file of annotations."
 )
 
 
@@ -63,6 +63,7 @@ class ThresholdPage(QWidget):
         saveRequested: An `OperatingPoint` without who and when.
         pointRetired: An `OperatingPoint`.
         exportRequested: What is kept is to be written.
+        openRequested: There are no annotations; the user wants to choose a file of some.
         annotateRequested: There are no annotations; the user wants to make some.
     """
 
@@ -73,6 +74,7 @@ class ThresholdPage(QWidget):
     pointRetired = Signal(object)
     exportRequested = Signal()
     annotateRequested = Signal()
+    openRequested = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -175,7 +177,17 @@ class ThresholdPage(QWidget):
         self.annotate.clicked.connect(self.annotateRequested)
         empty.addStretch(1)
         empty.addWidget(self.hint)
-        empty.addWidget(self.annotate, 0, Qt.AlignmentFlag.AlignHCenter)
+        self.open = quiet_button(
+            "Open a file…", "Annotations: .jsonl or .parquet, of demoscope annotate", self
+        )
+        self.open.clicked.connect(self.openRequested)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(GRID)
+        buttons.addStretch(1)
+        buttons.addWidget(self.annotate)
+        buttons.addWidget(self.open)
+        buttons.addStretch(1)
+        empty.addLayout(buttons)
         empty.addStretch(1)
         self._stack = QStackedLayout(self)
         self._stack.addWidget(self._empty)
@@ -213,6 +225,8 @@ class ThresholdPage(QWidget):
     def set_waiting(self, text: str) -> None:
         """Say what is being done, or why there is nothing; empty for the usual hint."""
         self.hint.setText(text or _NO_DATA)
+        self.annotate.setVisible(not text)
+        self.open.setVisible(not text.endswith("…"))
 
     def set_study(self, study: ThresholdStudy | None, draft: Draft | None = None) -> None:
         """Show annotations; the draft says where threshold and weights stood. Emits nothing now.
@@ -281,6 +295,11 @@ class ThresholdPage(QWidget):
     def set_band(self, band: CurveBand | None, resamples: int) -> None:
         """Show the band of the present curve."""
         self.curve.set_band(band, resamples)
+
+    def set_pictures(self, possible: bool) -> None:
+        """Say whether pictures of movers can come: the dataset is known."""
+        for strip in self.strips:
+            strip.model.missing = "…" if possible else "no picture"
 
     def set_picture(self, mover: Mover, image: QImage) -> None:
         """Show the picture of a mover wherever it is listed."""

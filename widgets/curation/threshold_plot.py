@@ -103,7 +103,7 @@ class ThresholdPlot(QWidget):
         """Where data is drawn, pixels."""
         metrics = QFontMetricsF(self.font())
         left = metrics.horizontalAdvance("100,000") + GRID
-        bottom = 2 * metrics.height() + HALF_GRID
+        bottom = 2 * metrics.height() + GRID
         top = metrics.height() + HALF_GRID
         return QRectF(self.rect()).adjusted(left, top, -2 * GRID, -bottom)
 
@@ -269,7 +269,7 @@ class ThresholdPlot(QWidget):
         for x, label in xs:
             width = metrics.horizontalAdvance(label)
             place = min(max(x - width / 2, 0.0), self.width() - width)
-            painter.drawText(QPointF(place, rect.bottom() + metrics.ascent() + HALF_GRID), label)
+            painter.drawText(QPointF(place, rect.bottom() + metrics.ascent() + GRID), label)
         bottom = QRectF(
             rect.left(), self.height() - metrics.height(), rect.width(), metrics.height()
         )

@@ -71,7 +71,6 @@ class WeightSliders(QWidget):
         for row, item in enumerate(fields(ScoreWeights)):
             self._add_row(grid, row, item.name)
         self.as_annotated = quiet_button("As annotated", "", self)
-        self.as_annotated.setToolTip("Back to the weights with which the annotations were made")
         self.as_annotated.clicked.connect(lambda: self._choose(self._annotated))
         self.published = quiet_button("Published", "Back to the weights of the paper", self)
         self.published.clicked.connect(lambda: self._choose(PUBLISHED))
@@ -172,6 +171,11 @@ class WeightSliders(QWidget):
                 label.setPalette(palette)
         self.as_annotated.setEnabled(self._weights != self._annotated)
         self.published.setEnabled(self._weights != PUBLISHED)
+        self.as_annotated.setToolTip(
+            "Back to the weights that the annotations were made with"
+            if self._weights != self._annotated
+            else "These are the weights that the annotations were made with"
+        )
         self.published.setToolTip(
             "Back to the weights of the paper"
             if self._weights != PUBLISHED

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import logging
 import os
-import tempfile
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
 from pipeline.backends.language.answer_schema import WrittenAnswer
+from pipeline.model.whole_file import write_whole
 
 log = logging.getLogger(__name__)
 
@@ -89,16 +89,8 @@ class AnswerStore:
 
     def keep(self, key: str, kept: KeptAnswer) -> str:
         """Write atomically; returns why that failed, empty if it did not."""
-        path = self.path(key)
-        temporary = ""
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(kept.model_dump_json(indent=1))
-            os.replace(temporary, path)
+            write_whole(self.path(key), kept.model_dump_json(indent=1).encode())
         except OSError as error:
-            if temporary:
-                Path(temporary).unlink(missing_ok=True)
             return f"the answer could not be kept in {self.folder} ({error.strerror})"
         return ""

@@ -1,0 +1,18 @@
+"""Keys of the curation window, as the help lists them."""
+
+from __future__ import annotations
+
+CURATION_KEYS = (
+    ("Threshold, Failures, Sensitivity, Spot check, Annotate", "Ctrl+1 to Ctrl+5"),
+    ("From one part of a page to the next, and back", "Tab, Shift+Tab"),
+    ("Threshold by one annotation, by 1 % of them (in a plot)", "Left/Right, with Shift"),
+    ("Threshold: keep everything, keep nothing (in the histogram)", "Home, End"),
+    ("A weight by a step, by a larger one", "Arrows, PgUp/PgDown"),
+    ("Open the chosen annotation in the main window", "Return, click"),
+    ("Choose a bar, an option, a saved point", "Up/Down"),
+    ("Apply the chosen operating point", "Return, double click"),
+    ("Spot check: right, wrong, cannot say", "Y, X, U"),
+    ("Spot check: take the last answer back", "Backspace, Ctrl+Z"),
+    ("Keyboard shortcuts", "?, F1"),
+)
+"""What each key does; docs/curation.md says more."""
