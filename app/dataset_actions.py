@@ -29,7 +29,9 @@ class DatasetActions(QObject):
         self._shell = parent
         self._window: CurationWindow | None = None
         self._wanted: tuple[int, int] | None = None
+        self._shown: int | None = None
         control.bridge.changed.connect(self._on_changes)
+        control.jobEnded.connect(self._on_job_ended)
 
     @property
     def window(self) -> CurationWindow | None:
@@ -125,7 +127,7 @@ class DatasetActions(QObject):
                     "",
                 )
             return
-        self._wanted = (episode, subtask)
+        self._wanted, self._shown = (episode, subtask), None
         demonstration = session.demonstration
         if not here:
             self._control.open_dataset(str(root), episode)
@@ -135,8 +137,15 @@ class DatasetActions(QObject):
             self._arrive()
         _bring_up(self._shell)
 
+    def _on_job_ended(self, how: str) -> None:
+        """Say it once more: the status bar tells by now how the job ended."""
+        demonstration, shown = self._control.document.session.demonstration, self._shown
+        self._shown = None
+        if how == "done" and demonstration is not None and demonstration.ref.episode == shown:
+            self._tell_differences()
+
     def _tell_differences(self) -> None:
-        """Say if what the main window shows need not be what the annotations say."""
+        """Say if what the main window shows is made otherwise than the annotations."""
         data = None if self._window is None else self._window.data
         if data is None:
             return
@@ -146,8 +155,9 @@ class DatasetActions(QObject):
         differing = differing_options(data, self._control.document.session.options)
         if differing:
             more = f" and {len(differing) - 2} more" if len(differing) > 2 else ""
+            listed = "; ".join(differing[:2])
             self._control.said.emit(
-                "The annotations were made with other options: " + "; ".join(differing[:2]) + more
+                f"The annotations were made with other options: {listed}{more}"
             )
 
     def _on_changes(self, changes: Changes) -> None:
@@ -166,7 +176,7 @@ class DatasetActions(QObject):
         if session.demonstration.ref.episode != wanted[0]:
             return
         if wanted[1] == session.subtask or session.subtask_count > wanted[1]:
-            self._wanted = None
+            self._wanted, self._shown = None, wanted[0]
             if wanted[1] != session.subtask:
                 self._control.document.set_subtask(wanted[1], "curation")
             self._tell_differences()

@@ -175,6 +175,15 @@ class Session:
                     counts[i] += max(far) <= 12
         return counts
 
+    def colored_when(self, done: Callable[[list[int]], bool]) -> list[int]:
+        """`colored` as soon as it fulfils `done`, or as it is after 20 s."""
+        end = time.monotonic() + 20
+        while True:
+            self.pause(300)
+            seen = self.colored()
+            if done(seen) or time.monotonic() > end:
+                return seen
+
     def brightness(self) -> float:
         """Mean of the green channel of what is on the screen."""
         image = self.panel.screen().grabWindow(self.panel.winId()).toImage()
@@ -218,14 +227,17 @@ def run(report: dict[str, Any]) -> None:
 
     # A term of the score is hovered, another one, and left.
     session.events.clear()
-    session.pause(500)
-    usual = session.colored()
+    usual = session.colored_when(lambda seen: max(seen) < 50)
     looks = []
-    for term in ("motion", "proximity", ""):
+    expected: dict[str, Callable[[list[int]], bool]] = {
+        "motion": lambda seen: seen[0] > usual[0] + 500 and seen[1] < 50,
+        "proximity": lambda seen: seen[1] > usual[1] + 500 and seen[0] < 50,
+        "": lambda seen: seen == usual,
+    }
+    for term, done in expected.items():
         emphasis = Emphasis(term, 1, 1, camera_path(scene().camera_model), True) if term else None
         panel.set_emphasis(emphasis)
-        session.pause(900)
-        looks.append(session.colored())
+        looks.append(session.colored_when(done))
     report["emphasis"] = [usual, *looks]
     report["after_emphasis"] = [session.times(), session.events[:]]
 

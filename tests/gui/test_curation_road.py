@@ -34,8 +34,8 @@ def own_sample(tmp_path: Path) -> Path:
 def test_from_a_dataset_to_the_annotation_behind_a_number(
     qtbot: QtBot, window: MainWindow, own_sample: Path, tmp_path: Path
 ) -> None:
-    window.control.auto_run = True
-    with qtbot.waitSignal(window.control.jobEnded, timeout=MINUTE):
+    window.control.auto_run = False
+    with qtbot.waitSignal(window.control.episodeOpened, timeout=MINUTE):
         window.control.open_dataset(str(own_sample), EPISODES[0])
 
     # Annotate two episodes, in a process of their own.
@@ -99,7 +99,8 @@ def test_from_a_dataset_to_the_annotation_behind_a_number(
         assert len(list(csv.DictReader(file))) == 2
     assert json.loads((out / "options.json").read_text())["threshold"] == pytest.approx(kept)
 
-    # With other options in the window, the second subtask of the other episode is still found.
+    # An annotation, in the main window, which has other options by now: the second subtask of the other episode.
+    window.control.auto_run = True
     window.control.set_options("scores", ScoresOptions(motion_weight=0.4))
     page.controls.compared.setCurrentIndex(page.controls.compared.findData("everything"))
     page.set_threshold(study.keeping(0))
