@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QStackedWidget, QVBoxLayout, QWidget
 
 from app.background import Background
@@ -125,6 +126,12 @@ class SpotCheckPage(QWidget):
         self.result.reportWanted.connect(self._write_report)
         self.result.dataWanted.connect(self._write_data)
         self.result.moreWanted.connect(self._draw_more)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Its keys work at once, without a click into it."""
+        super().showEvent(event)
+        shown = self._stack.currentWidget()
+        (self.review if shown is self._both else shown).setFocus(Qt.FocusReason.TabFocusReason)
 
     # -- what it is given --------------------------------------------------------------------
 

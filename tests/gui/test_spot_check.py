@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QColor, QKeySequence, QShortcut
-from PySide6.QtWidgets import QLabel, QListWidget, QTableWidget, QWidget
+from PySide6.QtWidgets import QLabel, QLineEdit, QListWidget, QTableWidget, QTabWidget, QWidget
 from pytestqt.qtbot import QtBot
 from scipy.stats import beta
 
@@ -437,3 +437,27 @@ def test_an_enlarged_region_holds_the_box_and_stays_inside(
     assert 0 <= x0 <= box[0] <= box[2] <= x1 <= 640
     assert 0 <= y0 <= box[1] <= box[3] <= y1 <= 480
     assert (x1 - x0) / (y1 - y0) == pytest.approx(aspect)
+
+
+def test_its_keys_work_as_soon_as_the_page_is_shown(
+    qtbot: QtBot, source: DatasetSource, data: CurationData
+) -> None:
+    """As a tab that a shortcut brings to the front: nobody clicked into it."""
+    tabs = QTabWidget()
+    qtbot.addWidget(tabs)
+    page = SpotCheckPage()
+    page.set_source(source)
+    page.set_data(data)
+    other = QLineEdit()
+    tabs.addTab(other, "other")
+    tabs.addTab(page, "spot check")
+    tabs.show()
+    qtbot.waitExposed(tabs)
+    other.setFocus()
+    tabs.setCurrentIndex(1)
+    qtbot.waitUntil(page.setup.begin.isEnabled)
+    focused = tabs.focusWidget()
+    assert focused is not None
+    qtbot.keyClick(focused, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    qtbot.waitUntil(lambda: page.check is not None)
+    page.close_page()
