@@ -481,9 +481,13 @@ class ActionHandlers:
         """List all shortcuts."""
         dialog = ShortcutHelp(self._parent)
         lines = [ShortcutLine(s.menu, s.text, ", ".join(s.keys)) for s in ACTIONS if s.keys]
-        lines += [ShortcutLine("Picture", *line) for line in GESTURES]
-        lines += [ShortcutLine("Timeline", *line) for line in TIMELINE_GESTURES]
-        dialog.set_lines([*lines, *(ShortcutLine("Curation window", *k) for k in CURATION_KEYS)])
+        tables = {
+            "Picture": GESTURES,
+            "Timeline": TIMELINE_GESTURES,
+            "Curation window": CURATION_KEYS,
+        }
+        lines += [ShortcutLine(name, *line) for name, table in tables.items() for line in table]
+        dialog.set_lines(tuple(lines))
         dialog.setModal(False)
         dialog.show()
 

@@ -155,7 +155,7 @@ class CurationControl(QObject):
         self._page.set_waiting("" if missing else text)
         self.dataRead.emit(None)
         if missing:
-            self.said.emit(text)
+            self.said.emit("This dataset was not annotated yet")
         else:
             self.failed.emit(text)
 

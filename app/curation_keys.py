@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 CURATION_KEYS = (
-    ("Threshold, Failures, Sensitivity, Spot check, Annotate", "Ctrl+1 to Ctrl+5"),
-    ("From one part of a page to the next, and back", "Tab, Shift+Tab"),
-    ("Threshold by one annotation, by 1 % of them (in a plot)", "Left/Right, with Shift"),
-    ("Threshold: keep everything, keep nothing (in the histogram)", "Home, End"),
+    ("Go to a page: Threshold to Annotate", "Ctrl+1 to Ctrl+5"),
+    ("Start or stop what the page computes", "Ctrl+R"),
+    ("Export what is kept and dropped", "Ctrl+E"),
+    ("To the next part of a page, and back", "Tab, Shift+Tab"),
+    ("Threshold by one annotation, by 1 %", "Left/Right, with Shift"),
+    ("Histogram: keep everything, nothing", "Home, End"),
     ("A weight by a step, by a larger one", "Arrows, PgUp/PgDown"),
     ("Open the chosen annotation in the main window", "Return, click"),
     ("Choose a bar, an option, a saved point", "Up/Down"),

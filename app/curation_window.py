@@ -117,9 +117,15 @@ class CurationWindow(QMainWindow):
         control.exportEnded.connect(self._end_export)
         self.export_cancel.clicked.connect(control.cancel_export)
         self.tabs.currentChanged.connect(lambda _n: self._page_shown())
+        self.tabs.currentChanged.connect(lambda _n: self._focus_page())
         self.threshold.openRequested.connect(self._ask_file)
         for key in ("?", "F1"):
             QShortcut(QKeySequence(key), self).activated.connect(self._show_keys)
+        # buttons never have the focus, so that Space presses none
+        QShortcut(QKeySequence("Ctrl+R"), self).activated.connect(self._run_page)
+        QShortcut(QKeySequence("Ctrl+E"), self).activated.connect(
+            self.threshold.points.export.click
+        )
         control.said.connect(lambda text: self.statusBar().showMessage(text, 10_000))
         control.failed.connect(lambda text: self.banner.show_failure(text, ""))
         control.dataRead.connect(self._show_data)
@@ -197,10 +203,25 @@ class CurationWindow(QMainWindow):
         elif self.tabs.currentWidget() is self.annotate:
             self.batch.look(self.annotate.wish())
 
+    def _focus_page(self) -> None:
+        """Keys go to what the page is about, not to its first choice box."""
+        page = self.tabs.currentWidget()
+        if page is not None and page.focusProxy() is not None:
+            page.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def _run_page(self) -> None:
+        """What the page's own button does; nothing where it is off."""
+        page = self.tabs.currentWidget()
+        if page is self.annotate:
+            self.annotate.start.click()
+        elif page in (self.failures, self.sensitivity):
+            (self.failures if page is self.failures else self.sensitivity).button.click()
+
     def _show_keys(self) -> None:
         dialog = ShortcutHelp(self)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.set_lines([ShortcutLine("Curation window", *line) for line in CURATION_KEYS])
+        lines = (ShortcutLine("Curation window", *line) for line in CURATION_KEYS)
+        dialog.set_lines(tuple(lines))
         dialog.show()
 
     def _ask_file(self) -> None:

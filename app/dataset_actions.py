@@ -156,9 +156,7 @@ class DatasetActions(QObject):
         if differing:
             more = f" and {len(differing) - 2} more" if len(differing) > 2 else ""
             listed = "; ".join(differing[:2])
-            self._control.said.emit(
-                f"The annotations were made with other options: {listed}{more}"
-            )
+            self._control.said.emit(f"The annotations were made with other options: {listed}{more}")
 
     def _on_changes(self, changes: Changes) -> None:
         window = self._window

@@ -130,8 +130,8 @@ class SpotCheckPage(QWidget):
     def showEvent(self, event: QShowEvent) -> None:
         """Its keys work at once, without a click into it."""
         super().showEvent(event)
-        shown = self._stack.currentWidget()
-        (self.review if shown is self._both else shown).setFocus(Qt.FocusReason.TabFocusReason)
+        reviewing = self._stack.currentWidget() is self._both
+        (self.review if reviewing else self.setup).setFocus(Qt.FocusReason.TabFocusReason)
 
     # -- what it is given --------------------------------------------------------------------
 

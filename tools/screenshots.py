@@ -1,4 +1,10 @@
-"""Makes the README's pictures with `demoscope screenshot`, under Xvfb without a display."""
+"""Makes the README's pictures with `demoscope screenshot`, under Xvfb without a display.
+
+    python tools/screenshots.py [DATASET]
+
+The curation window is drawn on DATASET, with ground truth beside it; the sample dataset has nothing
+wrong to show. That in the README is `tools.sample.held_out --seed 31`.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +41,9 @@ def main() -> int:
             ("dark", "compare-dark", ("--compare", "proposals.detector_threshold=0.15")),
         )
         failed = max(_picture(*picture, environment) for picture in pictures)
-        return max(failed, _curation("dark", "curation-dark", environment))
+        if len(sys.argv) > 1:
+            failed = max(failed, _curation(sys.argv[1], environment))
+        return failed
     finally:
         if screen is not None:
             screen.kill()
@@ -51,15 +59,15 @@ def _picture(theme: str, name: str, more: tuple[str, ...], environment: dict[str
     return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
 
 
-def _curation(theme: str, name: str, environment: dict[str, str]) -> int:
-    """The curation window on annotations of the sample dataset; it needs no display."""
+def _curation(dataset: str, environment: dict[str, str]) -> int:
+    """The curation window on annotations made now; it needs no display."""
     with tempfile.TemporaryDirectory() as folder:
         annotations = f"{folder}/annotations.parquet"
         program = [sys.executable, "-m", "app.main"]
-        annotate = [*program, "annotate", "resources/sample", "--predictions", annotations]
+        annotate = [*program, "annotate", dataset, "--no-edits", "--predictions", annotations]
         draw = [
-            *(*program, "curate", annotations, "--dataset", "resources/sample"),
-            *("--size", SIZE, "--theme", theme, "--out", f"docs/{name}.png"),
+            *(*program, "curate", annotations, "--dataset", dataset, "--target", "0.85"),
+            *("--size", SIZE, "--theme", "dark", "--out", "docs/curation-dark.png"),
         ]
         for command in (annotate, draw):
             code = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode

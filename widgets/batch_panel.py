@@ -98,6 +98,7 @@ class BatchPanel(QWidget):
         self.failures = BatchFailures(self)
         self.failures.episodeActivated.connect(self.episodeActivated)
         self._lay_out()
+        self.setFocusProxy(self.episodes)
         self.set_dataset("", 0, 0)
 
     # -- building --------------------------------------------------------------------------

@@ -49,7 +49,7 @@ def test_from_a_dataset_to_the_annotation_behind_a_number(
     qtbot.waitUntil(lambda: panel.folder.placeholderText() == str(folder), timeout=MINUTE)
     qtbot.keyClicks(panel.episodes, ",".join(map(str, EPISODES)))
     panel.jobs.setValue(1)
-    with qtbot.waitSignal(curation.batch.finished, timeout=MINUTE):
+    with qtbot.waitSignal(curation.batch.finished, timeout=3 * MINUTE):
         qtbot.mouseClick(panel.start, LEFT)
     assert panel.verdict_label.text() == f"Done: {folder / 'annotations.parquet'}"
 
@@ -92,14 +92,14 @@ def test_from_a_dataset_to_the_annotation_behind_a_number(
     assert shares
     assert page.points.export.isEnabled()
     assert not curation.export_cancel.isVisible()
-    (line,) = [Annotation.model_validate_json(x) for x in (out / "kept.jsonl").open()]
+    line = Annotation.model_validate_json((out / "kept.jsonl").read_text())
     assert line.score == pytest.approx(kept, abs=1e-5)
     assert line.phases
     with (out / "dropped.csv").open() as file:
         assert len(list(csv.DictReader(file))) == 2
     assert json.loads((out / "options.json").read_text())["threshold"] == pytest.approx(kept)
 
-    # An annotation, in the main window, which has other options by now: the second subtask of the other episode.
+    # The second subtask of the other episode, in the main window, which has other options by now.
     window.control.auto_run = True
     window.control.set_options("scores", ScoresOptions(motion_weight=0.4))
     page.controls.compared.setCurrentIndex(page.controls.compared.findData("everything"))

@@ -27,6 +27,7 @@ from pipeline.scoring.formula import ScoresOptions
 from tests.pipeline.curation_tables import random_data
 from widgets.curation.threshold_page import ThresholdPage
 from widgets.curation.weight_sliders import PUBLISHED
+from widgets.shortcut_help import ShortcutHelp
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -346,6 +347,56 @@ def test_export_is_what_the_page_keeps(
     options = json.loads((tmp_path / "out" / "options.json").read_text())
     assert options["threshold"] == pytest.approx(page.threshold)
     assert options["stages"]["scores"]["motion_weight"] == pytest.approx(0.2)
+
+
+def test_an_export_can_be_cancelled_and_leaves_nothing(
+    qtbot: QtBot,
+    curation: CurationWindow,
+    files: tuple[Path, Path, AnnotationTable],
+    tmp_path: Path,
+) -> None:
+    annotations, truth, _ = files
+    read(qtbot, curation, annotations, truth)
+    assert not curation.export_bar.isVisible()
+    curation.show_page("threshold")
+    with qtbot.waitSignal(curation.control.exportEnded, timeout=20_000):
+        curation.control.exportProgressed.connect(lambda _share: curation.export_cancel.click())
+        curation.export(tmp_path / "out")
+        assert curation.export_bar.isVisible()
+        assert "status bar" in curation.threshold.points.export.toolTip()
+    assert "cancelled" in curation.statusBar().currentMessage()
+    assert not (tmp_path / "out").exists()
+    assert not list(tmp_path.glob(".out*"))
+    assert not curation.export_bar.isVisible()
+    assert curation.threshold.points.export.isEnabled()
+
+
+def test_sensitivity_sweeps_by_itself_once(
+    qtbot: QtBot, curation: CurationWindow, files: tuple[Path, Path, AnnotationTable]
+) -> None:
+    annotations, truth, _ = files
+    read(qtbot, curation, annotations, truth)
+    asked: list[object] = []
+    curation.sensitivity.sweepRequested.connect(asked.append)
+    assert curation.sensitivity.wants_sweep
+    qtbot.keyClick(curation, Qt.Key.Key_3, Qt.KeyboardModifier.ControlModifier)
+    assert curation.tabs.currentWidget() is curation.sensitivity
+    assert curation.sensitivity.button.text() == "Cancel"
+    curation.sensitivity.button.click()
+    qtbot.waitUntil(lambda: curation.sensitivity.button.text() == "Sweep", timeout=60_000)
+    curation.show_page("threshold")
+    curation.show_page("sensitivity")
+    assert curation.sensitivity.button.text() == "Sweep"
+    qtbot.keyClick(curation, Qt.Key.Key_R, Qt.KeyboardModifier.ControlModifier)
+    assert asked
+    qtbot.waitUntil(lambda: curation.sensitivity.shown is not None, timeout=60_000)
+
+
+def test_help_lists_the_keys(qtbot: QtBot, curation: CurationWindow) -> None:
+    qtbot.keyClick(curation, Qt.Key.Key_F1)
+    (shown,) = curation.findChildren(ShortcutHelp)
+    assert shown.isVisible()
+    shown.close()
 
 
 def test_truth_gives_precision_and_a_band(

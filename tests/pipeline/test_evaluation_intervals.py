@@ -30,6 +30,7 @@ from pipeline.evaluation.selective import (
     summarise_selective,
 )
 from pipeline.evaluation.tie_groups import TieGroups
+from pipeline.model.problem import Cancelled
 
 NAN = math.nan
 MIXED = ([0.9, 0.8, 0.7, 0.6, 0.5, 0.4], [True, True, False, True, False, False])
@@ -296,3 +297,9 @@ def test_lengths_must_agree() -> None:
     for call in (selective_intervals, reliability_bins):
         with pytest.raises(ValueError, match="expected 2 flags, got 1"):
             call([0.1, 0.2], [True])
+
+
+def test_a_band_that_nobody_wants_any_more_stops() -> None:
+    scores, correct = MIXED
+    with pytest.raises(Cancelled):
+        curve_band(scores, correct, [0.5, 1.0], is_cancelled=lambda: True)

@@ -88,6 +88,7 @@ class FailurePareto(QWidget):
         self._make_controls()
         self._make_views()
         self._arrange()
+        self.setFocusProxy(self._bars)
         self._refresh_button()
 
     # -- making ------------------------------------------------------------------------------
@@ -114,8 +115,8 @@ class FailurePareto(QWidget):
             )
         )
         self._unjudged.toggled.connect(self._count)
-        self._button = quiet_button("Find the stage at fault", "", self)
-        self._button.clicked.connect(self._ask)
+        self.button = quiet_button("Find the stage at fault", "", self)
+        self.button.clicked.connect(self._ask)
         self._bar = QProgressBar(self)
         self._bar.setObjectName("thin")
         self._bar.setTextVisible(False)
@@ -144,6 +145,7 @@ class FailurePareto(QWidget):
         self._scroll = QScrollArea(self)
         self._scroll.setWidget(self._bars)
         self._scroll.setWidgetResizable(True)
+        self._scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._scroll.setFrameShape(QFrame.Shape.NoFrame)
         self._model = FailureModel(self)
         self._list = QTableView(self)
@@ -193,7 +195,7 @@ class FailurePareto(QWidget):
         for widget in (*controls, CertaintyLegend(self)):
             top.addWidget(widget)
         top.addStretch(1)
-        reports: tuple[QWidget, ...] = (self._what, self._bar, self._button)
+        reports: tuple[QWidget, ...] = (self._what, self._bar, self.button)
         for widget in reports:
             top.addWidget(widget)
         detail = QScrollArea(self)
@@ -426,7 +428,7 @@ class FailurePareto(QWidget):
 
     def _refresh_button(self) -> None:
         """Enabled where there is something to find; else its tool tip says why not."""
-        button, data = self._button, self._data
+        button, data = self.button, self._data
         if self._running:
             button.setText("Cancel")
             button.setEnabled(True)

@@ -19,9 +19,8 @@ from PySide6.QtWidgets import (
 )
 
 from pipeline.curation.operating_points import OperatingPoint
-from widgets.fields import keep_keys, muted, quiet_button, tip
+from widgets.fields import RowHeight, keep_keys, muted, quiet_button, tip
 from widgets.theme import HALF_GRID, ROW_HEIGHT, tabular
-
 
 _EXPORT = (
     "Writes what is kept and what is dropped (prediction lines and lists), the episodes to train "
@@ -56,7 +55,8 @@ class OperatingPointsPanel(QWidget):
         self.list.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.list.setMinimumHeight(2 * ROW_HEIGHT)
         self.list.setUniformItemSizes(True)
-        self.list.setTextElideMode(Qt.TextElideMode.ElideRight)
+        self.list.setTextElideMode(Qt.TextElideMode.ElideMiddle)  # names may be long
+        self.list.setItemDelegate(RowHeight(self.list))
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         keep_keys(self.list, (Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_Return, Qt.Key.Key_Enter))
         self.list.itemDoubleClicked.connect(lambda _i: self._apply())

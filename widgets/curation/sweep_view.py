@@ -88,6 +88,7 @@ class SweepView(QWidget):
         self._make_controls()
         self._make_views()
         self._arrange()
+        self.setFocusProxy(self._rows)
         self._refresh()
 
     # -- making ------------------------------------------------------------------------------
@@ -129,8 +130,8 @@ class SweepView(QWidget):
         )
         for field in (self._metric, self._precision, self._first, self._second):
             guard_wheel(field)
-        self._button = quiet_button("Sweep", "", self)
-        self._button.clicked.connect(self._ask)
+        self.button = quiet_button("Sweep", "", self)
+        self.button.clicked.connect(self._ask)
         self._bar = QProgressBar(self)
         self._bar.setObjectName("thin")
         self._bar.setTextVisible(False)
@@ -147,6 +148,7 @@ class SweepView(QWidget):
         self._scroll = QScrollArea(self)
         self._scroll.setWidget(self._rows)
         self._scroll.setWidgetResizable(True)
+        self._scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._scroll.setFrameShape(QFrame.Shape.NoFrame)
         self._skipped = muted(QLabel(self))
         self._skipped.setWordWrap(True)
@@ -180,7 +182,7 @@ class SweepView(QWidget):
             self._first,
             QLabel("with", self),
             self._second,
-            self._button,
+            self.button,
         )
         for widget in controls:
             top.addWidget(widget)
@@ -350,14 +352,14 @@ class SweepView(QWidget):
         self._bar.setVisible(self._running)
         self._refresh_fields()
         if self._running:
-            self._button.setText("Cancel")
-            self._button.setEnabled(True)
-            self._button.setToolTip(tip("Cancel", "What is shown stays."))
+            self.button.setText("Cancel")
+            self.button.setEnabled(True)
+            self.button.setToolTip(tip("Cancel", "What is shown stays."))
             return
         why = self._why_not() or self._why_not_these()
-        self._button.setText("Sweep")
-        self._button.setEnabled(not why)
-        self._button.setToolTip(
+        self.button.setText("Sweep")
+        self.button.setEnabled(not why)
+        self.button.setToolTip(
             tip(
                 "Sweep",
                 why.replace("\n", " ")

@@ -24,6 +24,8 @@ from widgets.curation.weight_sliders import PUBLISHED
 from widgets.fields import guard_wheel, keep_keys, quiet_button, tip
 from widgets.theme import GRID, HALF_GRID, Status, colors, tabular
 
+_NAME_WIDTH = 31 * GRID
+"""Pixels of a name in the list of what is compared with; its tool tip has the rest."""
 _EVERYTHING, _OPENED, _PINNED = "everything", "opened", "pinned"
 
 
@@ -205,7 +207,12 @@ class ThresholdControls(QWidget):
         self.compared.blockSignals(True)
         self.compared.clear()
         for key, reference in self._references.items():
-            self.compared.addItem(reference.name, key)
+            name = self.fontMetrics().elidedText(
+                reference.name, Qt.TextElideMode.ElideMiddle, _NAME_WIDTH
+            )
+            self.compared.addItem(name, key)
+            place = self.compared.count() - 1
+            self.compared.setItemData(place, reference.name, Qt.ItemDataRole.ToolTipRole)
         self.compared.setCurrentIndex(max(self.compared.findData(chosen), 0))
         self.compared.blockSignals(False)
         self._explain()

@@ -113,6 +113,7 @@ class ThresholdPage(QWidget):
         self._settling.setInterval(_SETTLE)
         self._settling.timeout.connect(self.settled)
         self._lay_out()
+        self.setFocusProxy(self.histogram)
         self._connect()
         self.set_study(None)
 
@@ -155,6 +156,7 @@ class ThresholdPage(QWidget):
         scroll = QScrollArea(self)
         scroll.setWidget(side)
         scroll.setWidgetResizable(True)
+        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setMinimumWidth(38 * GRID)
