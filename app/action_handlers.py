@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from PySide6.QtWidgets import QFileDialog, QWidget
 
-from app.actions import ACTIONS, GESTURES, TIMELINE_GESTURES, ActionTable
+from app.actions import ACTIONS, ActionTable
 from app.comparison import Comparison
-from app.curation_keys import CURATION_KEYS
 from app.dataset_actions import DatasetActions
+from app.help_actions import HelpActions
 from app.intents import Intents
 from app.model_control import ModelControl
 from app.opening import Opening
@@ -26,7 +26,6 @@ from pipeline.annotate import annotation_of
 from pipeline.model.edits import EPISODE_SCOPE
 from pipeline.model.episodes import present_indices
 from pipeline.model.problem import DataError
-from widgets.shortcut_help import ShortcutHelp, ShortcutLine
 
 if TYPE_CHECKING:
     from app.channel_dialog import ChannelDialog
@@ -91,7 +90,8 @@ class ActionHandlers:
         self.models = ModelControl(control, panels, self._parent)
         robot = RobotMarks(control, panels, self._parent)
         self.dataset = DatasetActions(control, self._parent)
-        self._groups = (self, self._pictures, self._comparison, self.models, self.dataset, robot)
+        own = (self, self._pictures, self._comparison, self.models, self.dataset)
+        self._groups = (*own, robot, HelpActions(control, self._parent))
         ranks = [f"candidate_{n}" for n in range(1, 10)]
         missing = [s.id for s in ACTIONS if s.id not in ranks and self._find(s.id) is None]
         if missing:
@@ -474,31 +474,3 @@ class ActionHandlers:
             self._shell.showFullScreen()
         else:
             self._shell.showNormal()
-
-    # -- Help ------------------------------------------------------------------------------
-
-    def do_shortcuts(self) -> None:
-        """List all shortcuts."""
-        dialog = ShortcutHelp(self._parent)
-        lines = [ShortcutLine(s.menu, s.text, ", ".join(s.keys)) for s in ACTIONS if s.keys]
-        tables = {
-            "Picture": GESTURES,
-            "Timeline": TIMELINE_GESTURES,
-            "Curation window": CURATION_KEYS,
-        }
-        lines += [ShortcutLine(name, *line) for name, table in tables.items() for line in table]
-        dialog.set_lines(tuple(lines))
-        dialog.setModal(False)
-        dialog.show()
-
-    def do_doctor(self) -> None:
-        """Say what works here."""
-        from app.doctor import examine
-
-        def show(checks: object, error: Exception | None) -> None:
-            if error is None and isinstance(checks, list):
-                lines = [f"{'✓' if c.ok else '✗'} {c.name}: {c.text}" for c in checks]
-                self._control.failed.emit("What works here:\n" + "\n".join(lines), "")
-
-        self._control.said.emit("Examining this machine …")
-        self._control.background.run("doctor", examine, show)
