@@ -3,7 +3,7 @@
     python tools/screenshots.py [DATASET]
 
 The curation window is drawn on DATASET, with ground truth beside it; the sample dataset has nothing
-wrong to show. That in the README is `tools.sample.held_out --seed 31`.
+wrong to show. That in the README is `tools.sample.held_out --count 60 --seed 101`.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def _curation(dataset: str, environment: dict[str, str]) -> int:
         program = [sys.executable, "-m", "app.main"]
         annotate = [*program, "annotate", dataset, "--no-edits", "--predictions", annotations]
         draw = [
-            *(*program, "curate", annotations, "--dataset", dataset, "--target", "0.85"),
+            *(*program, "curate", annotations, "--dataset", dataset, "--target", "0.9"),
             *("--size", SIZE, "--theme", "dark", "--out", "docs/curation-dark.png"),
         ]
         for command in (annotate, draw):
