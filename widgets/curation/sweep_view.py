@@ -308,7 +308,10 @@ class SweepView(QWidget):
         self._rows.set_tornado(self._tornado, metric, chosen)
         self._listed.setVisible(self._tornado is not None)
         skipped = self._tornado.skipped if self._tornado is not None else ()
-        self._skipped.setText(f"Not swept, as they need cached tracks: {', '.join(skipped)}.")
+        self._skipped.setText(
+            f"Not swept with the others: {', '.join(skipped)}. They measure the tracks of each "
+            "clip again, from the cache; choose one above to sweep it."
+        )
         self._skipped.setVisible(bool(skipped))
         self._plot.set_sweep(shown if isinstance(shown, Sweep) else None, metric)
         self._map.set_map(shown if isinstance(shown, SweepMap) else None, metric)
