@@ -3,116 +3,37 @@
 from __future__ import annotations
 
 import csv
-import json
-import math
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from app.main import main
 from pipeline.annotations.parquet import write_table
-from pipeline.model.annotation import Annotation, CandidateRecord, PhaseRecord
+from pipeline.model.annotation import PhaseRecord
 from tests.datasets import write_v2
-
-Line = dict[str, Any]
-RIGHT, NEAR, WRONG = (0, 0, 10, 10), (0, 0, 10, 5), (50, 50, 60, 60)
-"""True box; IoU 0.5 with it; beside it."""
-
-
-def candidate(number: int, box: Sequence[float], detector: float, moved: float) -> CandidateRecord:
-    return CandidateRecord(
-        id=number, box=tuple(box), detector=detector, motion_in=moved, motion_out=0.0,
-        mean_motion=moved, path_length=moved / 100, proximity=0.5, overlap=0.0, relief=0.0,
-        points=9,
-    )  # fmt: skip
-
-
-def prediction(
-    episode: int, box: Sequence[float] | None, score: float | None, **more: Any
-) -> Annotation:
-    values: Line = {
-        "episode_index": episode, "subtask_index": 0, "arm": "arm", "camera": "front",
-        "instruction": "", "object": "", "start_box": box, "target_box": None, "score": score,
-        "phases": (PhaseRecord(name="grasp", arm="arm", start=0, end=20),), "caption": "",
-        "warnings": (), "terms": {}, "keyframe": 3, "dataset": "set", "task": "pick_and_place",
-    }  # fmt: skip
-    return Annotation(**values | more)
-
-
-PREDICTIONS = [
-    prediction(0, RIGHT, 0.9, target_box=RIGHT),
-    prediction(1, NEAR, 0.8, task="open_close"),
-    prediction(2, WRONG, 0.7),
-    prediction(3, RIGHT, None),
-    prediction(9, RIGHT, 0.99),
-]
-TRUTH: list[Line] = [
-    *({"episode_index": e, "start_box": list(RIGHT)} for e in (1, 2, 3)),
-    {"episode_index": 0, "subtask_index": 0, "start_box": list(RIGHT), "target_box": list(RIGHT)},
-    {"episode_index": 4, "start_box": list(RIGHT), "target_box": list(RIGHT)},
-]
-"""Right 0.9, right 0.8, wrong 0.7, right without a score, not predicted; one without truth."""
-
-
-class Ran:
-    """Outcome of a command."""
-
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-        assert "Traceback" not in err
-        assert "internal error" not in err
-
-    @property
-    def json(self) -> Any:
-        def refused(name: str) -> None:
-            raise AssertionError(f"{name} is no JSON")
-
-        return json.loads(self.out, parse_constant=refused)
-
-    @property
-    def full(self) -> Line:
-        found: Line = self.json["methods"][-1]
-        assert found["method"] == "full"
-        return found
-
-
-Evaluate = Callable[..., Ran]
+from tests.evaluate_files import (
+    NEAR,
+    PREDICTIONS,
+    RIGHT,
+    TRUTH,
+    WRONG,
+    Evaluate,
+    both_files,
+    candidate,
+    evaluator,
+    prediction,
+    value,
+    write_lines,
+)
 
 
 @pytest.fixture
 def evaluate(capsys: pytest.CaptureFixture[str]) -> Evaluate:
-    def run(*arguments: object) -> Ran:
-        code = main(["evaluate", *map(str, arguments)])
-        return Ran(code, *capsys.readouterr())
-
-    return run
-
-
-def write_lines(path: Path, lines: Sequence[Any]) -> Path:
-    texts = [
-        x.model_dump_json()
-        if isinstance(x, Annotation)
-        else x
-        if isinstance(x, str)
-        else json.dumps(x)
-        for x in lines
-    ]
-    path.write_text("".join(t + "\n" for t in texts))
-    return path
+    return evaluator(capsys)
 
 
 @pytest.fixture
 def files(tmp_path: Path) -> tuple[Path, Path]:
-    return (
-        write_lines(tmp_path / "predictions.jsonl", PREDICTIONS),
-        write_lines(tmp_path / "truth.jsonl", TRUTH),
-    )
-
-
-def value(cell: Line) -> float:
-    return float(cell["value"])
+    return both_files(tmp_path)
 
 
 # -- figures ---------------------------------------------------------------------------------
@@ -422,123 +343,3 @@ def test_annotate_runs_the_stages_first(evaluate: Evaluate, tmp_path: Path) -> N
     assert (nothing.code, "none of the episodes" in nothing.err) == (1, True)
     refused = evaluate(root, "--set", "scores.motion_weight=0.4")
     assert (refused.code, "--annotate" in refused.err) == (1, True)
-
-
-# -- what does not fit -----------------------------------------------------------------------
-
-GOOD: Line = {"episode_index": 0, "start_box": RIGHT}
-
-
-@pytest.mark.parametrize(
-    ("lines", "sentence"),
-    [
-        ([], "there is no ground truth in it"),
-        (["{"], "line 1: it is no JSON object"),
-        (["[1]"], "line 1: it is no JSON object"),
-        ([GOOD, GOOD], "line 2: episode 0, subtask 0 was already described in line 1"),
-        ([{"start_box": RIGHT}], "line 1: episode_index: field required"),
-        ([GOOD | {"episode_index": "0"}], "episode_index is no number from 0"),
-        ([GOOD | {"episode_index": True}], "episode_index is no number from 0"),
-        ([GOOD | {"episode_index": -1}], "episode_index is no number from 0"),
-        ([GOOD | {"subtask_index": 1.5}], "subtask_index is no number from 0"),
-        ([GOOD | {"start_box": [10, 0, 10, 5]}], "start_box has no area"),
-        ([GOOD | {"start_box": [0, 5, 10, 4]}], "start_box has no area"),
-        ([GOOD | {"target_box": [0, 0, 9]}], "target_box is not four numbers"),
-        ([GOOD | {"start_box": ["0", 0, 9, 9]}], "start_box is not four numbers"),
-        ([GOOD | {"start_box": "box"}], "start_box is not four numbers"),
-        (['{"episode_index": 0, "start_box": [0, 0, NaN, 9]}'], "start_box is not finite"),
-        ([GOOD | {"camera": 3}], "camera: input should be a valid string"),
-        ([GOOD | {"start_box": None}], "No line of the ground truth has a start_box"),
-        ([GOOD | {"episode_index": 55}], "no episode in common"),
-    ],
-)
-def test_truth_that_does_not_fit(
-    lines: list[Any], sentence: str, evaluate: Evaluate, files: tuple[Path, Path]
-) -> None:
-    write_lines(files[1], lines)
-    ran = evaluate(*files)
-    assert ran.code == 1
-    assert ran.out == ""
-    assert ran.err.count("\n") == 1
-    assert sentence in ran.err
-
-
-LINE = PREDICTIONS[0].model_dump(mode="json")
-
-
-@pytest.mark.parametrize(
-    ("lines", "sentence"),
-    [
-        ([], "holds no annotations"),
-        (["no json"], "no JSON object"),
-        ([LINE, "{"], "Line 2"),
-        ([LINE, LINE], "the same subtask comes again"),
-        ([LINE | {"start_box": [9, 0, 8, 9]}], "start_box is not four rising finite numbers"),
-        ([LINE | {"start_box": [9, 0, 9, 9]}], "line 1: start_box has no area"),
-        ([LINE | {"target_box": [9, 3, 10, 3]}], "line 1: target_box has no area"),
-        ([LINE, LINE | {"episode_index": None}], "Line 2"),
-        ([LINE, LINE | {"episode_index": 2, "score": "high"}], "score is no number"),
-    ],
-)
-def test_predictions_that_do_not_fit(
-    lines: list[Any], sentence: str, evaluate: Evaluate, files: tuple[Path, Path]
-) -> None:
-    write_lines(files[0], lines)
-    ran = evaluate(*files)
-    assert (ran.code, ran.out) == (1, "")
-    assert ran.err.count("\n") == 1
-    assert sentence in ran.err
-
-
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        (("missing.jsonl", "truth.jsonl"), "no such file"),
-        (("predictions.jsonl", "missing.jsonl"), "no such file"),
-        (("predictions.jsonl",), "name the ground truth"),
-        (("predictions.jsonl", "truth.jsonl", "--by", "score"), "expected a column of texts"),
-        (("predictions.jsonl", "truth.jsonl", "--sweep", "phases.rule"), "expected scores.OPTION"),
-        (("predictions.jsonl", "truth.jsonl", "--sweep", "scores.motion_weight"), "only winners"),
-        (("predictions.jsonl", "truth.jsonl", "--curve", "no/curve.csv"), "no/curve.csv"),
-    ],
-)
-def test_arguments_that_do_not_fit(
-    arguments: tuple[str, ...],
-    sentence: str,
-    evaluate: Evaluate,
-    files: tuple[Path, Path],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    ran = evaluate(*arguments)
-    assert ran.code == 1
-    assert ran.err.count("\n") == 1
-    assert sentence in ran.err
-
-
-def test_half_a_character_is_printed(evaluate: Evaluate, files: tuple[Path, Path]) -> None:
-    write_lines(files[1], ['{"episode_index": 0, "start_box": [0, 0, 9, 9], "arm": "\\ud800"}'])
-    ran = evaluate(*files, "--by", "arm")
-    assert (ran.code, ran.err) == (0, "")
-
-
-def test_time_needs_phases(evaluate: Evaluate, files: tuple[Path, Path]) -> None:
-    write_lines(files[0], [prediction(0, RIGHT, 0.9, phases=())])
-    assert "says when it happens" in evaluate(*files, "--match", "time").err
-
-
-def test_lines_without_a_box_are_left_out_and_told(
-    evaluate: Evaluate, files: tuple[Path, Path]
-) -> None:
-    write_lines(files[1], [*TRUTH, {"episode_index": 9}])
-    ran = evaluate(*files, "--json")
-    assert ran.json["truth"]["without_start_box"] == 1
-    assert ran.json["truth"]["subtasks"] == 5
-    assert "Left out: 1 line of ground truth" in evaluate(*files).out
-
-
-def test_predictions_of_a_person_are_told(evaluate: Evaluate, files: tuple[Path, Path]) -> None:
-    write_lines(files[0], [prediction(0, RIGHT, 0.9, chosen_by="person")])
-    assert "A person chose the winner of 1 prediction." in evaluate(*files).out
-    assert math.isclose(value(evaluate(*files, "--json").full["accuracy"]), 0.2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.annotations.parquet import TERM_NAMES
+from pipeline.annotations.reading import ReadAnnotations
 from pipeline.model.annotation import Annotation, CandidateRecord, PhaseRecord
 from pipeline.model.candidate import Box
 
@@ -88,3 +90,23 @@ def write_lines(path: Path, annotations: Sequence[Annotation]) -> Path:
     text = "".join(a.model_dump_json() + "\n" for a in annotations)
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def assert_equal(one: Any, other: Any, name: str = "") -> None:
+    """Two tables are equal, type by type."""
+    for item in dataclasses.fields(one):
+        a, b, place = getattr(one, item.name), getattr(other, item.name), f"{name}.{item.name}"
+        if dataclasses.is_dataclass(a):
+            assert_equal(a, b, place)
+        elif isinstance(a, np.ndarray):
+            assert a.dtype == b.dtype, place
+            np.testing.assert_array_equal(a, b, err_msg=place)
+        else:
+            assert a == b, place
+
+
+def only(problems: ReadAnnotations, code: str) -> str:
+    """The message of the only problem, which has this code."""
+    (problem,) = problems.problems
+    assert problem.code == code
+    return problem.message

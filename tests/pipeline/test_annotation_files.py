@@ -2,64 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
 import json
 import os
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import numpy as np
-import pandas as pd
-import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 import pipeline.annotations.jsonl as jsonl
 from pipeline.annotations.columns import LONGEST_LIST
 from pipeline.annotations.growing import Growing
 from pipeline.annotations.parquet import (
-    DATASET_KEY,
-    OPTIONS_KEY,
-    PREFIX,
-    SCHEMA_VERSION,
-    VERSION_KEY,
-    merge_parts,
-    schema,
     write_table,
 )
 from pipeline.annotations.phase_lists import read_phases
-from pipeline.annotations.reading import ReadAnnotations, read_annotations
-from pipeline.annotations.table import MEASURED, AnnotationTable
+from pipeline.annotations.reading import read_annotations
+from pipeline.annotations.table import AnnotationTable
 from pipeline.model.annotation import Annotation
 from pipeline.model.problem import DataError
 from pipeline.scoring.formula import ScoresOptions
 from tests.datasets import codes
-from tests.pipeline.annotation_records import record, records, write_lines
-
-
-def assert_equal(one: Any, other: Any, name: str = "") -> None:
-    """Two tables are equal, type by type."""
-    for item in dataclasses.fields(one):
-        a, b, place = getattr(one, item.name), getattr(other, item.name), f"{name}.{item.name}"
-        if dataclasses.is_dataclass(a):
-            assert_equal(a, b, place)
-        elif isinstance(a, np.ndarray):
-            assert a.dtype == b.dtype, place
-            np.testing.assert_array_equal(a, b, err_msg=place)
-        else:
-            assert a == b, place
-
-
-def only(problems: ReadAnnotations, code: str) -> str:
-    """The message of the only problem, which has this code."""
-    (problem,) = problems.problems
-    assert problem.code == code
-    return problem.message
+from tests.pipeline.annotation_records import assert_equal, only, record, records, write_lines
 
 
 @pytest.fixture
@@ -296,150 +260,6 @@ def test_of_two_annotations_of_a_subtask_the_last_counts(tmp_path: Path) -> None
     assert only(read, "annotated_again").startswith("Line 1:")
 
 
-# -- Parquet
-
-
-def test_metadata_say_the_options_and_the_dataset(tmp_path: Path, own: list[Annotation]) -> None:
-    options = {
-        "scores": {"motion_weight": 1, "noise_floor": 2.5, "gone": 3, "proximity_weight": 99}
-    }
-    path = tmp_path / "a.parquet"
-    write_table(path, own, {DATASET_KEY: str(tmp_path), OPTIONS_KEY: json.dumps(options)})
-    read = read_annotations(path)
-    assert read.dataset == tmp_path
-    assert read.options == ScoresOptions(motion_weight=1.0, noise_floor=2.5)
-    assert read.stage_options == options
-    message = only(read, "options_not_read")
-    assert "gone" in message
-    assert "proximity_weight" in message
-    assert pq.read_metadata(path).metadata[f"{PREFIX}{VERSION_KEY}".encode()] == b"1"
-
-
-@pytest.mark.parametrize("text", ["[", "[1]", '{"scores": 3}', "[" * 100_000])
-def test_options_that_cannot_be_read_are_the_published_ones(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "a.parquet"
-    write_table(path, [record(0)], {OPTIONS_KEY: text, DATASET_KEY: "no\0path"})
-    read = read_annotations(path)
-    assert read.options == ScoresOptions()
-    assert read.dataset is None
-    only(read, "options_not_read")
-
-
-def test_a_file_of_a_newer_version_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "a.parquet"
-    write_table(path, [record(0)], {VERSION_KEY: str(SCHEMA_VERSION + 1)})
-    with pytest.raises(DataError, match="newer Demoscope"):
-        read_annotations(path)
-
-
-def test_any_flat_parquet_with_the_columns_will_do(tmp_path: Path) -> None:
-    path = tmp_path / "theirs.parquet"
-    frame = pd.DataFrame(
-        {
-            "episode_index": [1.0, 2.0, np.nan],
-            "score": [0.5, None, 0.1],
-            "start_box": [[1.0, 2.0, 3.0, 4.0], None, [0.0, 0.0, 1.0, 1.0]],
-            "camera": pd.Categorical(["front", "wrist", "front"]),
-            "anything": [{"a": 1}, {"a": 2}, {"a": 3}],
-        }
-    )
-    frame.to_parquet(path)
-    read = read_annotations(path)
-    assert read.table.episode.tolist() == [1, 2]
-    assert [read.table.camera[k] for k in range(2)] == ["front", "wrist"]
-    assert [read.table.box(k) for k in range(2)] == [(1, 2, 3, 4), None]
-    assert np.isnan(read.table.score).tolist() == [False, True]
-    assert only(read, "line_skipped").startswith("Row 3: skipped")
-
-
-@pytest.mark.parametrize(
-    ("column", "values", "expected"),
-    [
-        ("episode_index", ["1"], "column episode_index: expected numbers, found string"),
-        ("start_box", ["1"], "column start_box: expected lists, found string"),
-        ("object", [1], "column object: expected texts, found int64"),
-        ("candidates", [[1]], "column candidates: expected lists of objects"),
-        ("warnings", [[1]], "column warnings: expected texts"),
-    ],
-)
-def test_a_column_of_another_type_is_one_sentence(
-    tmp_path: Path, column: str, values: list[Any], expected: str
-) -> None:
-    path = tmp_path / "a.parquet"
-    pq.write_table(pa.table({"episode_index": [1]} | {column: values}), path)
-    with pytest.raises(DataError, match=expected):
-        read_annotations(path)
-
-
-def test_a_parquet_without_episodes_says_what_it_has(tmp_path: Path) -> None:
-    path = tmp_path / "a.parquet"
-    pq.write_table(pa.table({"frame": [1]}), path)
-    with pytest.raises(DataError, match="expected a column episode_index, found frame"):
-        read_annotations(path)
-
-
-def test_writing_replaces_the_file_whole_or_not_at_all(
-    tmp_path: Path, own: list[Annotation], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "new" / "a.parquet"
-    write_table(path, own[:2], {})
-    before = path.read_bytes()
-
-    def full(handle: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", full)
-        with pytest.raises(DataError, match=r"a\.parquet cannot be written: No space left"):
-            write_table(path, own, {})
-    assert path.read_bytes() == before
-    assert [p.name for p in path.parent.iterdir()] == ["a.parquet"]
-    write_table(path, own, {})
-    assert len(read_annotations(path).table) == len(own)
-    umask = os.umask(0)
-    os.umask(umask)
-    assert path.stat().st_mode & 0o777 == 0o666 & ~umask
-
-
-def test_a_record_that_does_not_fit_into_the_columns_is_one_sentence(tmp_path: Path) -> None:
-    path = tmp_path / "a.parquet"
-    with pytest.raises(DataError, match=r"a\.parquet"):
-        write_table(path, [record(1, keyframe=1 << 40)], {})
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_parts_become_one_file_in_their_order(tmp_path: Path, own: list[Annotation]) -> None:
-    parts = [tmp_path / f"{k}.parquet" for k in range(3)]
-    for part, rows in zip(parts, (own[:5], [], own[5:]), strict=True):
-        write_table(part, rows, {"of": "a part"})
-    target = tmp_path / "all.parquet"
-    assert merge_parts(parts, target, {DATASET_KEY: "toys"}) == len(own)
-    assert_equal(read_annotations(target).table, AnnotationTable.of(own))
-    metadata = pq.read_metadata(target)
-    assert metadata.num_row_groups == 1, "small parts share a row group"
-    assert metadata.metadata[b"demoscope.dataset"] == b"toys"
-    assert pq.read_schema(target).equals(schema())
-    assert merge_parts([], target, {}) == 0
-    assert len(read_annotations(target).table) == 0
-
-
-def test_a_damaged_part_stops_the_merge_and_leaves_the_target(
-    tmp_path: Path, own: list[Annotation]
-) -> None:
-    good, bad, target = tmp_path / "a.parquet", tmp_path / "b.parquet", tmp_path / "all.parquet"
-    write_table(good, own, {})
-    write_table(target, own[:1], {})
-    bad.write_bytes(good.read_bytes()[:-20])
-    for wrong in (bad, tmp_path / "gone.parquet"):
-        with pytest.raises(DataError, match=wrong.name):
-            merge_parts([good, wrong], target, {})
-    pq.write_table(pa.table({"episode_index": [1]}), bad)
-    with pytest.raises(DataError, match=r"b\.parquet: its columns are not those of schema 1"):
-        merge_parts([good, bad], target, {})
-    assert len(read_annotations(target).table) == 1
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.parquet", "all.parquet", "b.parquet"]
-
-
 # -- folders of batch runs
 
 
@@ -490,47 +310,6 @@ def test_phases_of_a_file_that_changed_are_refused(tmp_path: Path, own: list[Ann
         list(read_phases(path, read.lines, read.table.episode, read.table.subtask))
 
 
-# -- other tools read the same numbers
-
-
-def nested(own: list[Annotation]) -> list[dict[str, Any]]:
-    """The records as plain values, with absent terms as the schema has them."""
-    rows = [json.loads(a.model_dump_json()) for a in own]
-    return [row | {"terms": row["terms"] or None} for row in rows]
-
-
-def plain(value: Any) -> Any:
-    """NumPy values, arrays and missing values as plain ones."""
-    if isinstance(value, dict):
-        return {k: plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple | np.ndarray):
-        return [plain(v) for v in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and np.isnan(value) else value
-
-
-@pytest.fixture
-def table_file(tmp_path: Path, own: list[Annotation]) -> Path:
-    path = tmp_path / "own.parquet"
-    write_table(path, own, {})
-    return path
-
-
-def test_polars_reads_the_same(table_file: Path, own: list[Annotation]) -> None:
-    assert pl.read_parquet(table_file).to_dicts() == nested(own)
-
-
-def test_duckdb_reads_the_same(table_file: Path, own: list[Annotation]) -> None:
-    found = duckdb.read_parquet(str(table_file))
-    rows = [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
-    assert plain(rows) == nested(own)
-
-
-def test_pandas_reads_the_same(table_file: Path, own: list[Annotation]) -> None:
-    assert plain(pd.read_parquet(table_file).to_dict("records")) == nested(own)
-
-
 # -- memory
 
 
@@ -547,111 +326,3 @@ def test_arrays_grow_in_place_to_what_was_added() -> None:
     np.testing.assert_array_equal(found, expected)
     np.testing.assert_array_equal(wide.finish(), np.stack([expected, -expected], axis=1))
     assert len(column.finish()) == 0
-
-
-# Anything at all
-
-NUMBER = st.one_of(
-    st.integers(-2, 5),
-    st.floats(),
-    st.sampled_from([1e300, -1e39, 2**31, 2**31 - 1, 10**30, 2.0, 2.5]),
-)
-ODD = st.one_of(st.none(), st.booleans(), st.text(max_size=3), st.just([]), st.just({}))
-SOMETHING = st.one_of(NUMBER, NUMBER, NUMBER, ODD)
-LIST_OF_NUMBERS = st.one_of(st.lists(NUMBER, min_size=4, max_size=4), st.lists(SOMETHING), ODD)
-CANDIDATE = st.fixed_dictionaries(
-    {"id": st.one_of(st.integers(0, 4), SOMETHING)},
-    optional={
-        "box": LIST_OF_NUMBERS,
-        "detector": SOMETHING,
-        "overlap": SOMETHING,
-        "points": SOMETHING,
-        "label": st.one_of(st.text(max_size=2), SOMETHING),
-        "more": SOMETHING,
-    },
-)
-LINE = st.fixed_dictionaries(
-    {"episode_index": st.one_of(st.integers(0, 3), st.integers(0, 3), SOMETHING)},
-    optional={
-        "subtask_index": st.one_of(st.integers(0, 1), SOMETHING),
-        "winner": SOMETHING,
-        "score": SOMETHING,
-        "start_box": LIST_OF_NUMBERS,
-        "object": st.one_of(st.text(max_size=2), SOMETHING),
-        "warnings": st.one_of(st.lists(st.text(max_size=2), max_size=2), SOMETHING),
-        "candidates": st.one_of(st.lists(CANDIDATE, max_size=4), st.lists(SOMETHING), SOMETHING),
-        "more": SOMETHING,
-    },
-)
-
-
-@given(st.lists(LINE, min_size=1, max_size=8))
-def test_a_block_is_read_alike_at_once_and_line_by_line(
-    tmp_path_factory: pytest.TempPathFactory, found: list[dict[str, Any]]
-) -> None:
-    path = tmp_path_factory.getbasetemp() / "anything.jsonl"
-    path.write_text("\n".join(json.dumps(line) for line in found))
-
-    def read() -> ReadAnnotations | str:
-        try:
-            return read_annotations(path)
-        except DataError as error:
-            return str(error)
-
-    at_once = read()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(jsonl, "_parsed", lambda lines: None)
-        one_by_one = read()
-    if isinstance(at_once, str) or isinstance(one_by_one, str):
-        assert at_once == one_by_one
-        return
-    assert_equal(at_once.table, one_by_one.table)
-    assert at_once.lines.tolist() == one_by_one.lines.tolist()
-    assert at_once.problems == one_by_one.problems
-    # what the score is computed from is always a number
-    columns = at_once.table.candidates
-    for name in MEASURED:
-        assert np.isfinite(getattr(columns, name)).all()
-    for row in range(len(at_once.table)):
-        ids = columns.id[columns.rows_of(row)]
-        assert (np.diff(ids) > 0).all()
-        assert at_once.table.winner[row] in (-1, *ids) or not len(ids)
-
-
-@given(st.binary(max_size=300))
-def test_bytes_are_annotations_or_one_sentence(
-    tmp_path_factory: pytest.TempPathFactory, data: bytes
-) -> None:
-    path = tmp_path_factory.getbasetemp() / "bytes"
-    for content in (data, b"PAR1" + data, b"PAR1" + data + b"PAR1"):
-        path.write_bytes(content)
-        said = ""
-        try:
-            read_annotations(path)
-        except DataError as error:
-            said = str(error)
-        assert not said or str(path) in said
-        assert "\n" not in said
-
-
-@pytest.mark.parametrize("place", range(20))
-def test_a_damaged_parquet_is_one_sentence_or_read(
-    tmp_path: Path, own: list[Annotation], place: int
-) -> None:
-    path = tmp_path / "a.parquet"
-    write_table(path, own, {})
-    data = bytearray(path.read_bytes())
-    rng = np.random.default_rng(place)
-    for at in rng.integers(4, len(data), 6):
-        data[at] ^= 0xFF
-    path.write_bytes(data[: rng.integers(len(data) // 2, len(data) + 1)] if place % 2 else data)
-    with contextlib.suppress(DataError):
-        read_annotations(path)
-
-
-def test_lists_that_compress_to_nothing_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "a.parquet"
-    bomb = pa.array([[{"id": 0}] * 100_000] * 3)
-    pq.write_table(pa.table({"episode_index": [0, 1, 2], "candidates": bomb}), path)
-    with pytest.raises(DataError, match="more than 256 candidates per annotation"):
-        read_annotations(path)
