@@ -24,6 +24,7 @@ from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 from pipeline.diagnosis.codes import CODES
 from pipeline.diagnosis.pareto import NO_CODE, NO_STAGE, Bar, Certainty, Pareto
 from pipeline.diagnosis.sentences import STAGE_TITLES
+from widgets.curation.hovering import Hovering
 from widgets.fields import keep_keys, tip
 from widgets.theme import GRID, ROW_HEIGHT, colors, tabular
 
@@ -57,7 +58,7 @@ class Row:
     bar: int
 
 
-class ParetoBars(QWidget):
+class ParetoBars(Hovering):
     """Bars of one or more Paretos, one below the other.
 
     Signals:
@@ -73,12 +74,10 @@ class ParetoBars(QWidget):
         self.setAccessibleName("Failures by stage")
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setMouseTracking(True)
         keep_keys(self, (Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_Return, Qt.Key.Key_Enter))
         self._groups: tuple[Pareto, ...] = ()
         self._rows: tuple[Row, ...] = ()
         self._chosen = (-1, -1)
-        self._hovered = -1
 
     # -- what is shown -----------------------------------------------------------------------
 
@@ -250,33 +249,21 @@ class ParetoBars(QWidget):
 
     # -- mouse and keys ----------------------------------------------------------------------
 
-    def _index_at(self, y: float) -> int:
+    def item_at(self, point: QPointF) -> int:
+        """Number of the row under a point, -1 for none."""
         for i, row in enumerate(self._rows):
-            if row.bar >= 0 and row.top <= y < row.top + ROW_HEIGHT:
+            if row.bar >= 0 and row.top <= point.y() < row.top + ROW_HEIGHT:
                 return i
         return -1
-
-    def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Wash the row under the mouse."""
-        index = self._index_at(event.position().y())
-        if index != self._hovered:
-            self._hovered = index
-            self.update()
-
-    def leaveEvent(self, event: QEvent) -> None:
-        """No row."""
-        self._hovered = -1
-        self.update()
-        super().leaveEvent(event)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Choose the row under the mouse."""
         if event.button() is Qt.MouseButton.LeftButton:
-            self._choose(self._index_at(event.position().y()))
+            self._choose(self.item_at(event.position()))
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         """Go on to its annotations."""
-        if self._index_at(event.position().y()) >= 0:
+        if self.item_at(event.position()) >= 0:
             self.barActivated.emit(*self._chosen)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
@@ -306,7 +293,7 @@ class ParetoBars(QWidget):
     def event(self, event: QEvent) -> bool:
         """Tool tips: what a bar counts."""
         if event.type() is QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
-            index = self._index_at(event.pos().y())
+            index = self.item_at(QPointF(event.pos()))
             if index >= 0:
                 QToolTip.showText(event.globalPos(), self.tip_of(self._rows[index]), self)
             else:

@@ -8,7 +8,6 @@ from PySide6.QtGui import (
     QColor,
     QFontMetricsF,
     QHelpEvent,
-    QMouseEvent,
     QPainter,
     QPaintEvent,
     QPen,
@@ -18,6 +17,7 @@ from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from pipeline.evaluation.sweep_results import Metric, MetricCurve, Sweep
 from pipeline.evaluation.sweep_text import figure_text, value_text
+from widgets.curation.hovering import Hovering
 from widgets.curation.sweep_axes import ValueAxis, nice_ticks
 from widgets.fields import tip
 from widgets.theme import GRID, HALF_GRID, Status, colors, tabular
@@ -25,15 +25,13 @@ from widgets.theme import GRID, HALF_GRID, Status, colors, tabular
 _TICK_WIDTH, _TICK_HEIGHT = 72.0, 36.0
 
 
-class SweepPlot(QWidget):
+class SweepPlot(Hovering):
     """Draws one sweep; tool tips give the figures of the value under the mouse."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._sweep: Sweep | None = None
         self._metric = Metric.COV_95
-        self._hovered = -1
-        self.setMouseTracking(True)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setAccessibleName("Metric against the option")
 
@@ -237,28 +235,16 @@ class SweepPlot(QWidget):
 
     # -- mouse -------------------------------------------------------------------------------
 
-    def _place_at(self, x: float) -> int:
-        if self._sweep is None or not self.area.adjusted(-GRID, 0, GRID, 0).left() <= x:
+    def item_at(self, point: QPointF) -> int:
+        """Number of the value under a point, -1 for none."""
+        if self._sweep is None or not self.area.adjusted(-GRID, 0, GRID, 0).left() <= point.x():
             return -1
-        return self._axis().nearest(x)
-
-    def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Mark the value under the mouse."""
-        place = self._place_at(event.position().x())
-        if place != self._hovered:
-            self._hovered = place
-            self.update()
-
-    def leaveEvent(self, event: QEvent) -> None:
-        """No value."""
-        self._hovered = -1
-        self.update()
-        super().leaveEvent(event)
+        return self._axis().nearest(point.x())
 
     def event(self, event: QEvent) -> bool:
         """Tool tips: the figures of a value."""
         if event.type() is QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
-            place = self._place_at(event.pos().x())
+            place = self.item_at(QPointF(event.pos()))
             if place >= 0:
                 QToolTip.showText(event.globalPos(), self.tip_of(place), self)
             else:

@@ -18,13 +18,14 @@ from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from pipeline.evaluation.sweep_results import Metric, Sweep, Tornado
 from pipeline.evaluation.sweep_text import figure_text, gain_text, value_text
+from widgets.curation.hovering import Hovering
 from widgets.fields import keep_keys, tip
 from widgets.theme import GRID, ROW_HEIGHT, colors, tabular
 
 _BAR = 12.0
 
 
-class SweepTornado(QWidget):
+class SweepTornado(Hovering):
     """A row per option: a bar from the lowest to the highest figure, through the one in force.
 
     Signals:
@@ -38,12 +39,10 @@ class SweepTornado(QWidget):
         self.setAccessibleName("Options by effect")
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setMouseTracking(True)
         keep_keys(self, (Qt.Key.Key_Up, Qt.Key.Key_Down))
         self._sweeps: tuple[Sweep, ...] = ()
         self._metric = Metric.COV_95
         self._chosen = ""
-        self._hovered = -1
 
     def set_tornado(self, tornado: Tornado | None, metric: Metric, chosen: str) -> None:
         """Show all options, the largest effect first; emits nothing.
@@ -189,26 +188,14 @@ class SweepTornado(QWidget):
 
     # -- mouse and keys ----------------------------------------------------------------------
 
-    def _index_at(self, y: float) -> int:
-        index = int(y // ROW_HEIGHT) - 1
+    def item_at(self, point: QPointF) -> int:
+        """Number of the row under a point, -1 for none."""
+        index = int(point.y() // ROW_HEIGHT) - 1
         return index if 0 <= index < len(self._sweeps) else -1
-
-    def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Wash the row under the mouse."""
-        index = self._index_at(event.position().y())
-        if index != self._hovered:
-            self._hovered = index
-            self.update()
-
-    def leaveEvent(self, event: QEvent) -> None:
-        """No row."""
-        self._hovered = -1
-        self.update()
-        super().leaveEvent(event)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Choose the row under the mouse."""
-        index = self._index_at(event.position().y())
+        index = self.item_at(event.position())
         if event.button() is Qt.MouseButton.LeftButton and index >= 0:
             self._choose(index)
 
@@ -232,7 +219,7 @@ class SweepTornado(QWidget):
     def event(self, event: QEvent) -> bool:
         """Tool tips: what an option does and what it could gain."""
         if event.type() is QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
-            index = self._index_at(event.pos().y())
+            index = self.item_at(QPointF(event.pos()))
             if index >= 0:
                 QToolTip.showText(event.globalPos(), self.tip_of(self.options[index]), self)
             else:
