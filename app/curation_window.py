@@ -12,7 +12,6 @@ from PySide6.QtWidgets import (
     QFileDialog,
     QMainWindow,
     QMessageBox,
-    QProgressBar,
     QTabWidget,
     QVBoxLayout,
     QWidget,
@@ -31,9 +30,9 @@ from widgets.batch_panel import BatchPanel
 from widgets.curation.failure_pareto import FailurePareto
 from widgets.curation.sweep_view import SweepView
 from widgets.curation.threshold_page import ThresholdPage
-from widgets.fields import quiet_button
+from widgets.fields import quiet_button, thin_bar
 from widgets.shortcut_help import ShortcutHelp, ShortcutLine
-from widgets.theme import GRID, HALF_GRID
+from widgets.theme import GRID
 
 _SIZE = QSize(1280, 800)
 _NO_DATASET = "Open a dataset first (Ctrl+O in the main window), or a file of annotations."
@@ -97,12 +96,8 @@ class CurationWindow(QMainWindow):
 
     def _make_export_news(self) -> None:
         """How far an export is, in the status bar; hidden while there is none."""
-        self.export_bar = QProgressBar(self)
-        self.export_bar.setObjectName("thin")
-        self.export_bar.setTextVisible(False)
-        self.export_bar.setFixedSize(15 * GRID, HALF_GRID)
-        self.export_bar.setRange(0, 1000)
-        self.export_bar.setAccessibleName("Progress of the export")
+        self.export_bar = thin_bar("Progress of the export", self)
+        self.export_bar.setFixedWidth(15 * GRID)
         self.export_cancel = quiet_button(
             "Cancel", "Stop the export; nothing of it is left, an earlier one stays", self
         )

@@ -15,7 +15,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLineEdit,
-    QProgressBar,
     QPushButton,
     QSizePolicy,
     QSpinBox,
@@ -27,8 +26,8 @@ from PySide6.QtWidgets import (
 from pipeline.batch.progress import duration_text
 from widgets.batch_failures import BatchFailures
 from widgets.batch_state import BatchState
-from widgets.fields import EmptyHint, guard_wheel, keep_keys, muted, quiet_button, tip
-from widgets.theme import GRID, HALF_GRID, Status, colors, tabular
+from widgets.fields import EmptyHint, guard_wheel, keep_keys, muted, quiet_button, thin_bar, tip
+from widgets.theme import GRID, Status, colors, tabular
 
 if TYPE_CHECKING:
     from pipeline.batch.outlook import Outlook
@@ -144,14 +143,7 @@ class BatchPanel(QWidget):
         self.curate.clicked.connect(self._open_curation)
 
     def _make_progress(self) -> None:
-        self.bar = QProgressBar(self)
-        self.bar.setObjectName("thin")
-        self.bar.setTextVisible(False)
-        self.bar.setFixedHeight(HALF_GRID)
-        self.bar.setAccessibleName("Episodes that are through")
-        policy = self.bar.sizePolicy()
-        policy.setRetainSizeWhenHidden(True)
-        self.bar.setSizePolicy(policy)
+        self.bar = thin_bar("Episodes that are through", self, keeps_room=True)
         self.progress_label = _Text(self)
         self.progress_label.setFont(tabular(self.progress_label.font()))
         self.progress_label.setToolTip(

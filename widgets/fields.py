@@ -10,6 +10,7 @@ from PySide6.QtGui import QKeyEvent, QShowEvent
 from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
+    QProgressBar,
     QPushButton,
     QStyledItemDelegate,
     QStyleOptionViewItem,
@@ -18,7 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from widgets.icons import Glyph, icon
-from widgets.theme import ROW_HEIGHT, colors
+from widgets.theme import HALF_GRID, ROW_HEIGHT, colors
 
 _CHORD = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier
 _ENTER = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
@@ -86,6 +87,26 @@ class RowHeight(QStyledItemDelegate):
     ) -> QSize:
         """Size of a cell."""
         return super().sizeHint(option, index).expandedTo(QSize(0, ROW_HEIGHT - 2))
+
+
+def thin_bar(name: str, parent: QWidget, *, keeps_room: bool = False) -> QProgressBar:
+    """Make a line that shows how far something is, in thousandths and without a text.
+
+    Args:
+        name: What it shows, for people who do not see it.
+        parent: Owner.
+        keeps_room: Nothing moves when it is hidden.
+    """
+    bar = QProgressBar(parent)
+    bar.setObjectName("thin")
+    bar.setTextVisible(False)
+    bar.setFixedHeight(HALF_GRID)
+    bar.setRange(0, 1000)
+    bar.setAccessibleName(name)
+    policy = bar.sizePolicy()
+    policy.setRetainSizeWhenHidden(keeps_room)
+    bar.setSizePolicy(policy)
+    return bar
 
 
 class FilterLine(QLineEdit):

@@ -8,7 +8,6 @@ from PySide6.QtCore import QRect, QSize, Qt, Signal
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
-    QProgressBar,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
@@ -18,7 +17,7 @@ from pipeline.evaluation.what_if import Flip, Flips
 from pipeline.evaluation.what_if_changes import BoundaryChange, OptionChange
 from pipeline.evaluation.what_if_text import road_text, value_text
 from widgets.chips import ChipRow, chip
-from widgets.fields import EmptyHint, muted, quiet_button, tip
+from widgets.fields import EmptyHint, muted, quiet_button, thin_bar, tip
 from widgets.flip_model import Column, FlipModel, rows_of
 from widgets.flip_table import FlipTable
 from widgets.theme import GRID, HALF_GRID, colors
@@ -71,12 +70,7 @@ class FlipList(QWidget):
         self._trial = self._make_trial()
         self._trial.hide()
         self._hint = EmptyHint(_NOTHING)
-        self.bar = QProgressBar()
-        self.bar.setObjectName("thin")
-        self.bar.setRange(0, 1000)
-        self.bar.setTextVisible(False)
-        self.bar.setFixedHeight(HALF_GRID)
-        self.bar.setAccessibleName("Search for flips")
+        self.bar = thin_bar("Search for flips", self)
         self.bar.hide()
         self._pages = QStackedWidget()
         self._pages.addWidget(self._hint)

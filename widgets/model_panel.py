@@ -7,7 +7,6 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
-    QProgressBar,
     QPushButton,
     QSizePolicy,
     QVBoxLayout,
@@ -15,7 +14,7 @@ from PySide6.QtWidgets import (
 )
 
 from pipeline.backends.catalogue import CatalogueEntry, State, Survey
-from widgets.fields import muted, quiet_button
+from widgets.fields import muted, quiet_button, thin_bar
 from widgets.model_table import ModelTable, megabytes, weights_lines
 from widgets.theme import GRID, HALF_GRID, Status, colors, tabular
 
@@ -56,15 +55,7 @@ class ModelPanel(QWidget):
         self._devices = muted(_selectable(QLabel(_LOOKING, self)))
         self._progress_text = QLabel(self)
         self._progress_text.setFont(tabular(self._progress_text.font()))
-        self._bar = QProgressBar(self)
-        self._bar.setObjectName("thin")
-        self._bar.setRange(0, 1000)
-        self._bar.setTextVisible(False)
-        self._bar.setFixedHeight(HALF_GRID)
-        self._bar.setAccessibleName("Progress of the download or check")
-        policy = self._bar.sizePolicy()
-        policy.setRetainSizeWhenHidden(True)
-        self._bar.setSizePolicy(policy)
+        self._bar = thin_bar("Progress of the download or check", self, keeps_room=True)
         self._make_buttons()
         self._lay_out()
         self._end()

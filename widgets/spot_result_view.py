@@ -11,7 +11,6 @@ from PySide6.QtWidgets import (
     QLabel,
     QListWidget,
     QListWidgetItem,
-    QProgressBar,
     QTableWidget,
     QVBoxLayout,
     QWidget,
@@ -21,7 +20,7 @@ from pipeline.review.spot_intervals import Interval
 from pipeline.review.spot_plan import LEAST_ANSWERS
 from pipeline.review.spot_records import SpotItem, Verdict
 from pipeline.review.spot_result import SpotResult, StopState, StratumResult
-from widgets.fields import muted, quiet_button, tip
+from widgets.fields import muted, quiet_button, thin_bar, tip
 from widgets.plain_views import fill_row, plain_list, plain_table
 from widgets.theme import GRID, ROW_HEIGHT, Status, colors, scaled, tabular
 
@@ -88,12 +87,7 @@ class SpotResultView(QWidget):
         self._whose.hide()
         self.banner = QLabel(self)
         self.banner.setAccessibleName("Stopping rule")
-        self.bar = QProgressBar(self)
-        self.bar.setObjectName("thin")
-        self.bar.setTextVisible(False)
-        self.bar.setFixedHeight(GRID // 2)
-        self.bar.setRange(0, 1000)
-        self.bar.setAccessibleName("Way to the wanted half-width")
+        self.bar = thin_bar("Way to the wanted half-width", self)
         self.bar.setToolTip(
             tip(
                 "Way to the end",

@@ -11,7 +11,6 @@ from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QLabel,
-    QProgressBar,
     QPushButton,
     QScrollArea,
     QSplitter,
@@ -22,7 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from pipeline.backends.catalogue import Survey
-from widgets.fields import EmptyHint, IconButton, muted, quiet_button, tip
+from widgets.fields import EmptyHint, IconButton, muted, quiet_button, thin_bar, tip
 from widgets.icons import Glyph
 from widgets.options_form import OptionsForm
 from widgets.problem_list import ProblemList
@@ -98,15 +97,7 @@ class StagePanel(QWidget):
         self._summary.setFont(tabular(self._summary.font()))
         self._summary.setTextFormat(Qt.TextFormat.PlainText)
         self._summary.setMinimumWidth(1)
-        self._bar = QProgressBar(self)
-        self._bar.setObjectName("thin")
-        self._bar.setRange(0, 1000)
-        self._bar.setTextVisible(False)
-        self._bar.setFixedHeight(HALF_GRID)
-        self._bar.setAccessibleName("Progress of the running stage")
-        policy = self._bar.sizePolicy()
-        policy.setRetainSizeWhenHidden(True)
-        self._bar.setSizePolicy(policy)
+        self._bar = thin_bar("Progress of the running stage", self, keeps_room=True)
         self._bar.hide()
         self._run = quiet_button("Run", "", self)
         self._run_from = quiet_button("Run from here", "", self)

@@ -15,7 +15,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QHeaderView,
     QLabel,
-    QProgressBar,
     QScrollArea,
     QSplitter,
     QStackedLayout,
@@ -47,7 +46,16 @@ from widgets.curation.failure_list import (
     steps_text,
 )
 from widgets.curation.pareto_bars import CertaintyLegend, ParetoBars, label_of
-from widgets.fields import EmptyHint, RowHeight, guard_wheel, keep_keys, muted, quiet_button, tip
+from widgets.fields import (
+    EmptyHint,
+    RowHeight,
+    guard_wheel,
+    keep_keys,
+    muted,
+    quiet_button,
+    thin_bar,
+    tip,
+)
 from widgets.theme import GRID, HALF_GRID, ROW_HEIGHT, tabular
 
 _WIDEST = ("Episode", "Subtask", "pick and place", "not judged")
@@ -117,12 +125,8 @@ class FailurePareto(QWidget):
         self._unjudged.toggled.connect(self._count)
         self.button = quiet_button("Find the stage at fault", "", self)
         self.button.clicked.connect(self._ask)
-        self._bar = QProgressBar(self)
-        self._bar.setObjectName("thin")
-        self._bar.setTextVisible(False)
-        self._bar.setFixedSize(15 * GRID, HALF_GRID)
-        self._bar.setRange(0, 1000)
-        self._bar.setAccessibleName("Progress of the diagnosis")
+        self._bar = thin_bar("Progress of the diagnosis", self)
+        self._bar.setFixedWidth(15 * GRID)
         self._bar.hide()
         self._what = muted(QLabel(self))
         self._what.setTextFormat(Qt.TextFormat.PlainText)

@@ -9,7 +9,6 @@ from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QLabel,
-    QProgressBar,
     QScrollArea,
     QSplitter,
     QStackedLayout,
@@ -30,7 +29,7 @@ from pipeline.evaluation.sweeps import SweepRequest
 from widgets.curation.sweep_heat_map import SweepHeatMap
 from widgets.curation.sweep_plot import SweepPlot
 from widgets.curation.sweep_tornado import SweepTornado
-from widgets.fields import EmptyHint, guard_wheel, keep_keys, muted, quiet_button, tip
+from widgets.fields import EmptyHint, guard_wheel, keep_keys, muted, quiet_button, thin_bar, tip
 from widgets.theme import GRID, HALF_GRID
 
 _NO_DATA = "Open annotations: annotate the dataset, or open a file of predictions."
@@ -132,12 +131,8 @@ class SweepView(QWidget):
             guard_wheel(field)
         self.button = quiet_button("Sweep", "", self)
         self.button.clicked.connect(self._ask)
-        self._bar = QProgressBar(self)
-        self._bar.setObjectName("thin")
-        self._bar.setTextVisible(False)
-        self._bar.setFixedSize(15 * GRID, HALF_GRID)
-        self._bar.setRange(0, 1000)
-        self._bar.setAccessibleName("Progress of the sweep")
+        self._bar = thin_bar("Progress of the sweep", self)
+        self._bar.setFixedWidth(15 * GRID)
         self._bar.hide()
         self._what = muted(QLabel(self))
         self._what.setTextFormat(Qt.TextFormat.PlainText)
