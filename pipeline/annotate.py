@@ -10,7 +10,6 @@ from typing import Any
 
 from pipeline.engine.cache import ResultCache, StageOutcome
 from pipeline.engine.graph import Graph, Observer, Plan, Run, SilentObserver, StageFailed
-from pipeline.evaluation.baselines import mean_motions, path_length
 from pipeline.model.annotation import Annotation, CandidateRecord, PhaseRecord
 from pipeline.model.candidate import MasksResult, ProposalsResult, TracksResult
 from pipeline.model.caption import CaptionResult
@@ -120,6 +119,9 @@ def annotation_of(
 
 def _candidates(results: Mapping[str, StageOutcome]) -> tuple[CandidateRecord, ...]:
     """All scored candidates with their measured terms."""
+    # Here and not above: the window imports this module before it is painted.
+    from pipeline.evaluation.baselines import mean_motions, path_length
+
     proposals, scores = _result(results, ProposalsResult), _result(results, ScoresResult)
     masks, tracks = _result(results, MasksResult), _result(results, TracksResult)
     if proposals is None or scores is None:
