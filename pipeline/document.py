@@ -15,6 +15,7 @@ from typing import Any
 from pipeline.engine.cache import StageOutcome
 from pipeline.engine.graph import Graph, NodeId, Plan
 from pipeline.engine.kept_run import KeptRun
+from pipeline.model.candidate import TracksResult
 from pipeline.model.demonstration import DatasetInfo, Demonstration
 from pipeline.model.edits import EPISODE_SCOPE, Edit
 from pipeline.model.subtask import SubtasksResult
@@ -37,6 +38,7 @@ class Part(Flag):
     STAGES = auto()
     PLAYING = auto()
     COMPARISON = auto()
+    POINT = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,8 @@ class Session:
         camera: Camera key on show.
         subtask: Selected subtask.
         candidate: Selected candidate, -1 for none.
+        point: Selected point of the tracks (column of `TracksResult.points`), -1 for none; always one
+            of the selected candidate's.
         options: Stage name -> options instance.
         edits: Edits in force for this episode.
         results: (stage, subtask) -> newest outcome, fresh or stale.
@@ -100,6 +104,7 @@ class Session:
     camera: str = ""
     subtask: int = 0
     candidate: int = -1
+    point: int = -1
     options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     edits: tuple[Edit, ...] = ()
     results: Mapping[NodeId, StageOutcome] = field(default_factory=lambda: MappingProxyType({}))
@@ -241,13 +246,26 @@ class Document:
         count = self.session.subtask_count
         if not 0 <= subtask < max(count, 1):
             return Changes(Part.NONE, initiator, self.revision)
-        session = replace(self.session, subtask=subtask, candidate=-1)
-        parts = Part.SUBTASK | Part.CANDIDATE | Part.RESULTS | Part.STAGES
+        session = replace(self.session, subtask=subtask, candidate=-1, point=-1)
+        parts = Part.SUBTASK | Part.CANDIDATE | Part.POINT | Part.RESULTS | Part.STAGES
         return self._set(_with_winner(session), parts, initiator)
 
     def select_candidate(self, candidate: int, initiator: str = "") -> Changes:
-        """Select a candidate to look at (this chooses nothing)."""
-        return self._set(replace(self.session, candidate=candidate), Part.CANDIDATE, initiator)
+        """Select a candidate to look at (this chooses nothing); no point of it is selected."""
+        session = replace(self.session, candidate=candidate, point=-1)
+        return self._set(session, Part.CANDIDATE | Part.POINT, initiator)
+
+    def select_point(self, point: int, initiator: str = "") -> Changes:
+        """Select a tracked point and its candidate; -1, or one that is not there: no point."""
+        tracks = self.session.result("tracks")
+        if not isinstance(tracks, TracksResult) or not 0 <= point < len(tracks.candidate):
+            return self._set(replace(self.session, point=-1), Part.POINT, initiator)
+        candidate = int(tracks.candidate[point])
+        parts = Part.POINT
+        if candidate != self.session.candidate:
+            parts |= Part.CANDIDATE
+        session = replace(self.session, candidate=candidate, point=point)
+        return self._set(session, parts, initiator)
 
     def set_options(self, stage: str, options: Any, initiator: str = "") -> Changes:
         """Change a stage's options; it and what follows turn stale."""
@@ -301,9 +319,12 @@ class Document:
         if outcome.stage == "subtasks" and session.subtask >= len(outcome.result.subtasks):
             session = replace(session, subtask=0)
             parts |= Part.SUBTASK
+        if outcome.stage == "tracks" and outcome.subtask == session.subtask and session.point >= 0:
+            session = replace(session, point=-1)  # Other tracks: the number means another point.
+            parts |= Part.POINT
         if outcome.stage == "scores" and outcome.subtask == session.subtask:
             session = _with_winner(session)
-            parts |= Part.CANDIDATE
+            parts |= Part.CANDIDATE | Part.POINT
         return self._set(session, parts, "worker", outcome.stage)
 
     def set_comparing(self, on: bool, initiator: str = "") -> Changes:
@@ -356,4 +377,4 @@ def _with_winner(session: Session) -> Session:
     known = {t.candidate for t in scores.terms}
     if session.candidate in known:
         return session
-    return replace(session, candidate=scores.winner)
+    return replace(session, candidate=scores.winner, point=-1)

@@ -9,6 +9,7 @@ import numpy as np
 
 from pipeline.model.arrays import F32, F64, I32, U8
 from pipeline.model.candidate import MasksResult, ProposalsResult, TracksResult
+from pipeline.model.consistency import Consistency
 from pipeline.model.demonstration import Camera, Demonstration
 from pipeline.model.geometry import LiftingResult, RobotResult
 from pipeline.model.phases import PhasesResult
@@ -25,6 +26,23 @@ ELSEWHERE_FPS = 1.0
 
 Picture = tuple[int, bytes | U8]
 """Frame of the episode, and a JPEG or RGB (H, W, 3) uint8."""
+DepthPicture = tuple[int, F32]
+"""Frame of the episode, and recorded depth (h, w) float32 metres, 0 = unknown, at reduced size."""
+
+
+@dataclass(frozen=True)
+class CameraView:
+    """Another camera of the episode, whose pictures are shown beside that of the results.
+
+    Attributes:
+        camera: Camera key.
+        pictures: Its pictures by frame.
+        depth: Its recorded depth by frame, empty where there is none.
+    """
+
+    camera: str
+    pictures: tuple[Picture, ...] = ()
+    depth: tuple[DepthPicture, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -46,6 +64,12 @@ class RerunInputs:
         scores: Motion, proximity, sphere, winner.
         target: Where the object ended up.
         real_time: Also log the timeline `time` (seconds of the episode).
+        views: Other cameras of the episode, in its order.
+        depth: Recorded depth of the results' camera by frame; empty where there is none (estimated
+            depth is in `lifting`).
+        consistency: Residuals of the points, and which of them lie on depth edges.
+        session: What an export carries so that the window can open it again (`viewers.
+            rerun_session_entity`); empty for a recording that is only looked at.
     """
 
     demonstration: Demonstration
@@ -62,6 +86,10 @@ class RerunInputs:
     scores: ScoresResult | None = None
     target: TargetResult | None = None
     real_time: bool = False
+    views: tuple[CameraView, ...] = ()
+    depth: tuple[DepthPicture, ...] = ()
+    consistency: Consistency | None = None
+    session: bytes = b""
 
     @property
     def camera_model(self) -> Camera:

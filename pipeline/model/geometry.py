@@ -41,6 +41,8 @@ class LiftingResult:
             frame has no depth at all. Empty if not available.
         placement: Device and precision it ran with, e.g. `cuda:0, bfloat16`; empty if it has no
             choice.
+        on_edge: (F, N) bool, the point lies on an edge of the depth, where its metres may be those
+            of its neighbour. (0, 0) if not available.
     """
 
     available: bool
@@ -54,10 +56,13 @@ class LiftingResult:
     depth: F16 = field(default_factory=lambda: np.zeros((0, 0, 0), np.float16))
     dropped: I32 = field(default_factory=lambda: np.zeros(0, np.int32))
     placement: str = ""
+    on_edge: Bool = field(default_factory=lambda: np.zeros((0, 0), np.bool_))
 
     def __post_init__(self) -> None:
         if len(self.depth):
             expect_shape("depth", self.depth, (len(self.frames), None, None))
+        if self.on_edge.size:
+            expect_shape("on_edge", self.on_edge, self.xyz.shape[:2])
 
     def estimated_depth(self, row: int) -> F32 | None:
         """Estimated depth (h, w) float32 metres at `frames[row]`, reduced; None if recorded."""
