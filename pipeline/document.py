@@ -84,8 +84,8 @@ class Session:
         camera: Camera key on show.
         subtask: Selected subtask.
         candidate: Selected candidate, -1 for none.
-        point: Selected point of the tracks (column of `TracksResult.points`), -1 for none; always one
-            of the selected candidate's.
+        point: Selected point (column of `TracksResult.points`), -1 for none; always one of the
+            selected candidate's.
         options: Stage name -> options instance.
         edits: Edits in force for this episode.
         results: (stage, subtask) -> newest outcome, fresh or stale.
