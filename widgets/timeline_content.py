@@ -8,10 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.model.consistency import Consistency
 from pipeline.model.phases import PhasesResult
 from pipeline.model.score import ScoresResult
 from pipeline.model.subtask import Subtask, SubtasksResult
 from widgets.frame_axis import format_seconds
+from widgets.timeline_consistency import ConsistencyLane
 from widgets.timeline_lanes import Lane, TruthLane
 from widgets.timeline_phase_lanes import GripperLane, PhaseLane, phase_label
 from widgets.timeline_task_lanes import CandidateLane, SubtaskLane
@@ -57,6 +59,7 @@ class Content:
         truth: True contact spans [start, end).
         subtask: Open subtask, -1 for none.
         selected: Selected candidate, -1 for none.
+        consistency: Residuals of the 3D points of the open subtask, None without 3D.
     """
 
     length: int = 0
@@ -68,6 +71,13 @@ class Content:
     truth: tuple[tuple[int, int], ...] = ()
     subtask: int = -1
     selected: int = -1
+    consistency: Consistency | None = None
+
+    @property
+    def shown_candidate(self) -> int:
+        """The selected candidate, else the winner; -1 for none."""
+        winner = self.scores.winner if self.scores is not None else -1
+        return self.selected if self.selected >= 0 else winner
 
     @property
     def open_subtask(self) -> Subtask | None:
@@ -92,6 +102,8 @@ class Content:
         if self.subtasks and self.subtasks.subtasks:
             lanes.append(SubtaskLane(self.subtasks.subtasks, self.subtask))
         lanes.extend(self._candidate_lanes())
+        if self.consistency is not None and len(self.consistency.frames):
+            lanes.append(ConsistencyLane(self.consistency, self.shown_candidate))
         return lanes
 
     def _candidate_lanes(self) -> list[Lane]:
@@ -160,6 +172,10 @@ class Content:
                 text = self._candidate_readout(lane, frame)
                 if text:
                     parts.append(text)
+            elif isinstance(lane, ConsistencyLane):
+                residual = lane.value_at(frame)
+                if not math.isnan(residual):
+                    parts.append(f"3D residual #{lane.candidate} {residual:.1f} px")
         return "  ·  ".join(parts)
 
     def _candidate_readout(self, lane: CandidateLane, frame: int) -> str:

@@ -22,6 +22,8 @@ from widgets.timeline_ink import Ink
 
 GUTTER = 104
 """Pixels left of the lanes, for titles and scales."""
+LEAST_HEIGHT = 20.0
+"""Pixels of a signal lane in which its course can still be told."""
 _PAD = 3.0
 _SMOOTH = 240
 _PIECE = 16
@@ -86,6 +88,16 @@ class Lane:
         # Beside a scale the title sits on the line of its upper label.
         align = Qt.AlignmentFlag.AlignTop if used else Qt.AlignmentFlag.AlignVCenter
         painter.drawText(box, Qt.AlignmentFlag.AlignLeft | align, title)
+
+
+def height_per_weight(lanes: Sequence[Lane], room: float) -> float:
+    """Pixels per weight with which lanes of at least `LEAST_HEIGHT` fill `room` pixels."""
+    room -= sum(lane.fixed for lane in lanes)
+    weights = sorted(lane.weight for lane in lanes if not lane.fixed)
+    while weights and weights[0] * room < LEAST_HEIGHT * sum(weights):
+        weights.pop(0)  # It gets the least, the others share what is left.
+        room -= LEAST_HEIGHT
+    return max(room, 0.0) / sum(weights) if weights else 0.0
 
 
 class CurveLane(Lane):

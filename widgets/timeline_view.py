@@ -9,14 +9,16 @@ from PySide6.QtCore import QEvent, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QFocusEvent, QPainter, QPaintEvent, QPixmap, QRegion, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
+from pipeline.model.consistency import Consistency
 from pipeline.model.phases import PhasesResult
 from pipeline.model.score import ScoresResult
 from pipeline.model.subtask import SubtasksResult
 from widgets.frame_axis import FrameAxis
+from widgets.timeline_consistency import ConsistencyLane
 from widgets.timeline_content import Content
 from widgets.timeline_gestures import BoundaryGrab, Grab, ThresholdGrab, Thresholds
 from widgets.timeline_ink import Ink
-from widgets.timeline_lanes import GUTTER, Lane
+from widgets.timeline_lanes import GUTTER, LEAST_HEIGHT, Lane, height_per_weight
 from widgets.timeline_paint import Overlay, paint_overlay, paint_static
 from widgets.timeline_task_lanes import CandidateLane
 from widgets.timeline_term import TermMark
@@ -24,8 +26,6 @@ from widgets.timeline_term import TermMark
 RULER = 22
 """Pixels of the axis on top."""
 _READOUT = 20
-_LEAST = 20.0
-"""Height of a signal lane in which its course can still be told."""
 _RIGHT = 10
 _GAP = 2.0
 
@@ -104,7 +104,15 @@ class TimelineView(QWidget):
             for lane in self._lanes:
                 if isinstance(lane, CandidateLane):
                     lane.selected = candidate
+                elif isinstance(lane, ConsistencyLane):
+                    lane.set_candidate(self._content.shown_candidate)
             self._show(self._axis)
+
+    def set_consistency(self, consistency: Consistency | None) -> None:
+        """Show residuals of the 3D points of the open subtask; None hides their lane."""
+        if consistency is not self._content.consistency:
+            self._content = replace(self._content, consistency=consistency)
+            self._rebuild()
 
     def set_truth(self, spans: Sequence[tuple[int, int]]) -> None:
         """Show true contact spans [start, end) in frames; empty hides the lane."""
@@ -201,16 +209,15 @@ class TimelineView(QWidget):
 
     def _least_height(self) -> int:
         """Height under which lanes would run into the readout."""
-        lanes = sum((lane.fixed or _LEAST) + _GAP for lane in self._lanes)
+        lanes = sum((lane.fixed or LEAST_HEIGHT) + _GAP for lane in self._lanes)
         return RULER + _READOUT + round(lanes)
 
     def _arrange(self) -> None:
         room = self.height() - RULER - _READOUT - _GAP * len(self._lanes)
-        weights = sum(lane.weight for lane in self._lanes)
-        share = (room - sum(lane.fixed for lane in self._lanes)) / weights if weights else 0.0
+        share = height_per_weight(self._lanes, room)
         top = float(RULER)
         for lane in self._lanes:
-            height = lane.fixed or max(lane.weight * share, _LEAST)
+            height = lane.fixed or max(lane.weight * share, LEAST_HEIGHT)
             lane.rect = QRectF(0, top, self.width(), round(height))
             top += round(height) + _GAP
         width = max(self.width() - GUTTER - _RIGHT, 1)

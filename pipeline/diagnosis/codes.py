@@ -155,6 +155,7 @@ _OWN: tuple[tuple[str, Severity, bool, str, str], ...] = (
     ("lifting", _W, _YES, "assumed_intrinsics", "camera intrinsics are assumed"),
     ("lifting", _I, _YES, "no_geometry", "no 3D: proximity is a circle in the picture"),
     ("lifting", _I, _YES, "depth_dropped", "depth pixels were dropped"),
+    ("lifting", _I, _YES, "depth_edges", "most points of a candidate lie on depth edges"),
     ("lifting", _I, _NO, "scale_drifts", "estimated metres differ between frames"),
     ("robot", _W, _YES, "no_robot", "the robot was not found"),
     ("robot", _W, _YES, "no_reference", "the gripper was found in no frame"),

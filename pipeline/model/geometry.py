@@ -30,8 +30,8 @@ class LiftingResult:
             (0, 0, 3) if not available.
         intrinsics: (3, 3) float64 pixels, or None.
         backend: Geometry backend, `none` if not available.
-        problems: `no_geometry`, `depth_gaps`, `depth_dropped`, `scale_drifts`,
-            `assumed_intrinsics`, ...
+        problems: `no_geometry`, `depth_gaps`, `depth_dropped`, `depth_edges`,
+            `scale_drifts`, `assumed_intrinsics`, ...
         scale_drifts: True if metres of one frame are not those of another (monocular depth):
             compare positions only within a frame.
         camera_origin: Where `intrinsics` comes from; one camera for the whole clip.

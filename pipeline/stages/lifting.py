@@ -8,10 +8,11 @@ from typing import ClassVar
 import numpy as np
 
 from pipeline.backends.devices import placement_of
+from pipeline.backends.geometry.depth_edges import depth_jumps, edge_shares, window_radius
 from pipeline.backends.geometry.lifting import lift, local_depth, reduced
 from pipeline.backends.geometry.protocol import Geometry, GeometryRequest, PinholeCamera
 from pipeline.backends.registry import embedded_of
-from pipeline.model.arrays import F16, F32, F64, I32, U8
+from pipeline.model.arrays import F16, F32, F64, I32, U8, Bool
 from pipeline.model.candidate import ProposalsResult, TracksResult
 from pipeline.model.demonstration import Demonstration
 from pipeline.model.edits import Edit
@@ -23,6 +24,9 @@ from pipeline.stages.stage import Scope, Stage, StageContext, StageInputs
 
 MANY_DROPPED = 0.01
 """Share of pixels without depth from which the result says so (our choice)."""
+MANY_ON_EDGE = 0.5
+"""Share of a candidate's points on depth edges from which the result says so. Our choice: of 520
+candidates of rendered scenes 3 % have more, and no winner (half of all have under 13 %)."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,25 @@ class LiftingOptions(BackendOptions):
         high=9,
         source="MoGe's resolution_level",
     )
+    edge_jump: float = option(
+        0.05,
+        "A point is flagged as lying on a depth edge if the inverse depth around it jumps by more "
+        "than this share; slanted planes do not count. The flag changes no score. 0.05 is the edge "
+        "of something 4 cm high a metre away, and above a sensor's noise of 1 %; in rendered "
+        "scenes tracks that slip by a few pixels there are ten times as often off by 1 cm in "
+        "depth. Estimated depth is smoother: 0.03 finds more of its edges.",
+        unit="share of the distance",
+        low=0.005,
+        high=1.0,
+    )
+    edge_radius: float = option(
+        3.0,
+        "Half the side of the window that is searched for a depth edge, in pixels of a picture 640 "
+        "wide (scaled to the picture's width): as far as a track slips easily.",
+        unit="px",
+        low=1.0,
+        high=15.0,
+    )
 
 
 @dataclass
@@ -68,6 +91,7 @@ class _Lifted:
     Attributes:
         camera: None if there is none.
         xyz: (F, N, 3) float32 metres.
+        on_edge: (F, N) bool.
         dropped: (F,) int32 pixels, -1 without depth.
         depth: (F, h, w) float16 metres, or empty.
         placement: Where the backend ran.
@@ -75,6 +99,7 @@ class _Lifted:
 
     camera: PinholeCamera | None
     xyz: F32
+    on_edge: Bool
     dropped: I32
     depth: F16
     drifts: bool
@@ -86,7 +111,7 @@ class LiftingStage(Stage[LiftingOptions, LiftingResult]):
 
     name: ClassVar[str] = "lifting"
     title: ClassVar[str] = "Lifting to 3D"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     scope: ClassVar[Scope] = Scope.SUBTASK
     inputs: ClassVar[tuple[str, ...]] = ("proposals", "tracks")
     options_type: ClassVar[type] = LiftingOptions
@@ -125,7 +150,7 @@ class LiftingStage(Stage[LiftingOptions, LiftingResult]):
         )
 
         def work(geometry: Geometry) -> _Lifted:
-            lifted = _lifted(geometry, request, tracks, context)
+            lifted = _lifted(geometry, request, tracks, options, context)
             lifted.placement = placement_of(geometry)
             return lifted
 
@@ -142,12 +167,13 @@ class LiftingStage(Stage[LiftingOptions, LiftingResult]):
             xyz=found.xyz,
             intrinsics=matrix,
             backend=backend,
-            problems=(*fallen, *_problems(found, request)),
+            problems=(*fallen, *_problems(found, request), *_edge_problems(found, tracks)),
             scale_drifts=found.drifts,
             camera_origin=found.camera.origin,
             depth=found.depth,
             dropped=found.dropped,
             placement=found.placement,
+            on_edge=found.on_edge,
         )
 
 
@@ -157,13 +183,18 @@ def _is_recorded(request: GeometryRequest) -> bool:
 
 
 def _lifted(
-    geometry: Geometry, request: GeometryRequest, tracks: TracksResult, context: StageContext
+    geometry: Geometry,
+    request: GeometryRequest,
+    tracks: TracksResult,
+    options: LiftingOptions,
+    context: StageContext,
 ) -> _Lifted:
     """Lift every tracked frame that has depth; estimated depth is kept, reduced."""
     count = len(tracks.frames)
     result = _Lifted(
         None,
         np.full((*tracks.visible.shape, 3), np.nan, np.float32),
+        np.zeros(tracks.visible.shape, np.bool_),
         np.full(count, -1, np.int32),
         np.zeros((0, 0, 0), np.float16),
         geometry.scale_drifts,
@@ -171,6 +202,7 @@ def _lifted(
     result.camera = geometry.camera(request, context.progress)
     if result.camera is None:
         return result
+    radius = window_radius(options.edge_radius, request.width)
     kept: dict[int, F16] = {}
     for row, frame in enumerate(tracks.frames):
         context.progress(row / count, "lifting points")
@@ -182,6 +214,8 @@ def _lifted(
         context.progress(row / count, "lifting points")
         metres = local_depth(depth.metres, tracks.points[row])
         result.xyz[row] = lift(tracks.points[row], metres, result.camera.matrix)
+        jumps = depth_jumps(depth.metres, tracks.points[row], metres, radius)
+        result.on_edge[row] = jumps > options.edge_jump  # NaN is no edge
         result.dropped[row] = depth.dropped
         if geometry.scale_drifts:
             kept[row] = reduced(depth.metres)
@@ -231,6 +265,24 @@ def _problems(found: _Lifted, request: GeometryRequest) -> tuple[Problem, ...]:
             )
         )
     return tuple(problems)
+
+
+def _edge_problems(found: _Lifted, tracks: TracksResult) -> tuple[Problem, ...]:
+    """Candidates most of whose seen points lie on depth edges."""
+    seen = tracks.visible & np.isfinite(found.xyz[..., 2])
+    shares = edge_shares(found.on_edge, seen, tracks.candidate)
+    return tuple(
+        Problem(
+            "depth_edges",
+            f"{share:.0%} of the points of candidate {candidate} lie on depth edges, where a point "
+            "may get the metres of what is beside or behind it; look at the 3D view before you "
+            "trust its proximity.",
+            Severity.INFO,
+            candidate=candidate,
+        )
+        for candidate, share in shares.items()
+        if share > MANY_ON_EDGE
+    )
 
 
 def _without(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.model.arrays import F16, F32, F64
+from pipeline.model.arrays import F16, F32, F64, I64
 
 PATCH = 2
 """Depth is read in a window of 5x5 pixels."""
@@ -46,19 +46,35 @@ def local_depth(depth: F32, points: F32) -> F32:
     known, inside = known[some], inside[some]
     if len(inside) == 0:
         return result
-    low, middle, high = np.nanpercentile(known, [25, 50, 75], axis=1)
-    own = known[:, known.shape[1] // 2]
+    own = known[:, known.shape[1] // 2].copy()
+    ordered = np.sort(known, axis=1)  # NaN comes last
+    count = np.isfinite(known).sum(axis=1)
+    low, middle, high = (_percentile(ordered, count, share) for share in (0.25, 0.5, 0.75))
     edge = (high - low) > EDGE * middle
-    near_own = np.abs(known - own[:, None]) <= EDGE * middle[:, None]
-    same_side = np.where(near_own, known, np.nan)
     usable = np.isfinite(own)
     value = middle.copy()
-    pick = edge & usable
-    if pick.any():
-        value[pick] = np.nanmedian(same_side[pick], axis=1)
+    pick = np.flatnonzero(edge & usable)
+    if len(pick):
+        near = np.abs(known[pick] - own[pick, None]) <= EDGE * middle[pick, None]
+        same_side = np.sort(np.where(near, known[pick], np.nan), axis=1)
+        value[pick] = _percentile(same_side, near.sum(axis=1), 0.5)
     value[edge & ~usable] = np.nan
     result[inside] = value
     return result
+
+
+def _percentile(ordered: F64, count: I64, share: float) -> F64:
+    """Linear percentile of the first `count` > 0 values of each row, (N,).
+
+    NumPy's own goes through the rows one by one and takes twenty times as long.
+    """
+    at = (count - 1) * share
+    low = np.floor(at).astype(np.int64)
+    rows = np.arange(len(ordered))
+    below = ordered[rows, low]
+    above = ordered[rows, np.minimum(low + 1, count - 1)]
+    found: F64 = below + (above - below) * (at - low)
+    return found
 
 
 def lift(points: F32, depth: F32, intrinsics: F64) -> F32:
