@@ -1,4 +1,7 @@
-"""`demoscope doctor`: what of Qt, WebEngine, Rerun, video, models and keys works here."""
+"""`demoscope doctor`: what of Qt, WebEngine, Rerun, video, models and keys works here.
+
+The 3D viewer is not only looked for but tried out (`app.viewer_check`), which takes seconds.
+"""
 
 from __future__ import annotations
 
@@ -23,25 +26,35 @@ class Check:
         ok: True if it works.
         text: What was found, or what to install.
         optional: True if the tool works without it.
+        details: Names and values of what was measured.
     """
 
     name: str
     ok: bool
     text: str
     optional: bool = False
+    details: tuple[tuple[str, Any], ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`."""
-        return {"name": self.name, "ok": self.ok, "text": self.text, "optional": self.optional}
+        return {
+            "name": self.name,
+            "ok": self.ok,
+            "text": self.text,
+            "optional": self.optional,
+            "details": dict(self.details),
+        }
 
 
 def examine() -> list[Check]:
-    """Run all checks; none of them touches the network."""
+    """Run all checks; none touches the network. Takes seconds: the 3D viewer is tried out."""
     return [
         Check("python", True, f"{platform.python_version()} on {platform.platform()}"),
         _guarded("qt", _qt),
         _guarded("webengine", _webengine, optional=True),
         _guarded("rerun", _rerun, optional=True),
+        _embedded_viewer(),
+        _guarded("native viewer", _native_viewer, optional=True),
         _guarded("video", _video),
         _guarded("opencv", _opencv),
         _guarded("cache", _cache),
@@ -85,12 +98,32 @@ def _webengine() -> str:
 
 
 def _rerun() -> str:
+    from viewers.rerun_assets import cache_directory
+
     found = version("rerun-sdk")
     if not found.startswith("0.41."):
         raise RuntimeError(f"rerun-sdk {found}: the embedded viewer needs 0.41")
-    folder = paths().cache / f"rerun-{found}"
+    folder = cache_directory(found)
     state = "viewer files extracted" if folder.is_dir() else "viewer files not extracted yet"
     return f"rerun-sdk {found}, {state}"
+
+
+def _embedded_viewer() -> Check:
+    """The round trip with the real viewer: time, selection, picture."""
+    from app.viewer_check import check_viewer
+
+    try:
+        found = check_viewer()
+    except OSError as error:  # no process, no room
+        reason = error.strerror or str(error)
+        return Check("3D viewer", False, f"It could not be examined: {reason}.", optional=True)
+    return Check("3D viewer", found.ok, found.text, True, tuple(found.as_dict().items()))
+
+
+def _native_viewer() -> str:
+    from app.viewer_check import check_native_viewer
+
+    return check_native_viewer()
 
 
 def _video() -> str:

@@ -29,13 +29,21 @@ class HelpActions:
         dialog.show()
 
     def do_doctor(self) -> None:
-        """Say what works here."""
+        """Say what works here; the 3D viewer is tried out beside the window."""
         from app.doctor import examine
+        from widgets.machine_report import MachineLine, MachineReport
+
+        shown = self._parent.findChildren(MachineReport)
+        report = shown[0] if shown else MachineReport(self._parent)
+        report.set_waiting()
+        report.show()
+        report.activateWindow()
 
         def show(checks: object, error: Exception | None) -> None:
-            if error is None and isinstance(checks, list):
-                lines = [f"{'✓' if c.ok else '✗'} {c.name}: {c.text}" for c in checks]
-                self._control.failed.emit("What works here:\n" + "\n".join(lines), "")
+            if isinstance(checks, list):
+                lines = [MachineLine(c.name, c.ok, not c.optional, c.text) for c in checks]
+            else:
+                lines = [MachineLine("examination", False, True, f"It failed: {error}")]
+            report.set_lines(tuple(lines))
 
-        self._control.said.emit("Examining this machine …")
         self._control.background.run("doctor", examine, show)

@@ -9,58 +9,23 @@ its relatives as root it installs what is missing; elsewhere it says what is.
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
-# Shared object -> Debian package. From `ldd` over PySide6's libraries, plug-ins and Chromium.
-LIBRARIES = {
-    "libEGL.so.1": "libegl1",
-    "libGL.so.1": "libgl1",
-    "libX11-xcb.so.1": "libx11-xcb1",
-    "libXcomposite.so.1": "libxcomposite1",
-    "libXdamage.so.1": "libxdamage1",
-    "libXext.so.6": "libxext6",
-    "libXfixes.so.3": "libxfixes3",
-    "libXrandr.so.2": "libxrandr2",
-    "libXrender.so.1": "libxrender1",
-    "libXtst.so.6": "libxtst6",
-    "libasound.so.2": "libasound2",
-    "libdbus-1.so.3": "libdbus-1-3",
-    "libdrm.so.2": "libdrm2",
-    "libexpat.so.1": "libexpat1",
-    "libfontconfig.so.1": "libfontconfig1",
-    "libfreetype.so.6": "libfreetype6",
-    "libgbm.so.1": "libgbm1",
-    "libglib-2.0.so.0": "libglib2.0-0",
-    "libgssapi_krb5.so.2": "libgssapi-krb5-2",
-    "libnspr4.so": "libnspr4",
-    "libnss3.so": "libnss3",
-    "libudev.so.1": "libudev1",
-    "libxcb-cursor.so.0": "libxcb-cursor0",
-    "libxcb-dri3.so.0": "libxcb-dri3-0",
-    "libxcb-glx.so.0": "libxcb-glx0",
-    "libxcb-icccm.so.4": "libxcb-icccm4",
-    "libxcb-image.so.0": "libxcb-image0",
-    "libxcb-keysyms.so.1": "libxcb-keysyms1",
-    "libxcb-randr.so.0": "libxcb-randr0",
-    "libxcb-render-util.so.0": "libxcb-render-util0",
-    "libxcb-shape.so.0": "libxcb-shape0",
-    "libxcb-shm.so.0": "libxcb-shm0",
-    "libxcb-sync.so.1": "libxcb-sync1",
-    "libxcb-xfixes.so.0": "libxcb-xfixes0",
-    "libxcb-xinerama.so.0": "libxcb-xinerama0",
-    "libxcb-xkb.so.1": "libxcb-xkb1",
-    "libxkbcommon-x11.so.0": "libxkbcommon-x11-0",
-    "libxkbcommon.so.0": "libxkbcommon0",
-    "libxkbfile.so.1": "libxkbfile1",
-}
+TABLE = Path(__file__).resolve().parents[1] / "resources" / "system_libraries.json"
+"""Shared object -> Debian package; `demoscope doctor` reads it too. From `ldd` over PySide6's
+libraries, plug-ins and Chromium."""
+_KNOWN = json.loads(TABLE.read_text(encoding="utf-8"))
+LIBRARIES: dict = _KNOWN["libraries"]
 # Program -> package, for the tests that drive the embedded Rerun viewer.
 TEST_PROGRAMS = {"Xvfb": "xvfb", "xdotool": "xdotool"}
 FONT = ("/usr/share/fonts", "fonts-dejavu-core")
 # Names that changed with Debian 13's 64-bit time.
-RENAMED = {"libasound2": "libasound2t64", "libglib2.0-0": "libglib2.0-0t64"}
+RENAMED: dict = _KNOWN["renamed"]
 
 
 def missing(tests: bool) -> list[str]:

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 import app.doctor
+import app.viewer_check
 from app.arguments import named_episode, parse_size, split_path
 from app.main import main
+from app.viewer_check import ViewerCheck
 from pipeline.model.edits import SetChannels
 from pipeline.review.store import ReviewStore
 from pipeline.sources.detect import open_dataset
@@ -219,13 +221,23 @@ def test_paths_follow_the_environment(tmp_path: Path, capsys, monkeypatch) -> No
     assert list(tmp_path.iterdir()) == []  # Asking makes nothing.
 
 
-def test_doctor_for_machines_never_shows_a_key(capsys, caplog, monkeypatch) -> None:
+@pytest.fixture
+def tried_out(monkeypatch) -> list[ViewerCheck]:
+    """The result of trying the 3D viewer out, without the seconds that takes."""
+    results = [ViewerCheck(frame_ms=41.3, picture=True, selection=True, renderer="RTX A4000")]
+    monkeypatch.setattr(app.viewer_check, "check_viewer", lambda: results[0])
+    return results
+
+
+def test_doctor_for_machines_never_shows_a_key(
+    capsys, caplog, monkeypatch, tried_out: list[ViewerCheck]
+) -> None:
     monkeypatch.setenv("GEMINI_API_KEY", "secret")
     caplog.set_level(logging.DEBUG)
     code = main(["doctor", "--json"])
     captured = capsys.readouterr()
     checks = json.loads(captured.out)
-    assert all(set(c) == {"name", "ok", "text", "optional"} for c in checks)
+    assert all(set(c) == {"name", "ok", "text", "optional", "details"} for c in checks)
     assert code == (0 if all(c["ok"] or c["optional"] for c in checks) else 1)
     named = {c["name"]: c for c in checks}
     assert named["keys"]["ok"]
@@ -236,6 +248,22 @@ def test_doctor_for_machines_never_shows_a_key(capsys, caplog, monkeypatch) -> N
     assert "secret" not in everything
 
 
+def test_doctor_tries_the_viewer_out(capsys, tried_out: list[ViewerCheck]) -> None:
+    main(["doctor"])
+    line = next(li for li in capsys.readouterr().out.splitlines() if "3D viewer" in li)
+    assert line.startswith("ok")
+    assert "time set and read back in 41 ms, selection, picture; drawn by RTX A4000" in line
+    tried_out[0] = ViewerCheck(problem="Something is to be installed.")
+    code = main(["doctor", "--json"])
+    named = {c["name"]: c for c in json.loads(capsys.readouterr().out)}
+    assert not named["3D viewer"]["ok"]
+    assert named["3D viewer"]["text"] == "Something is to be installed."
+    assert named["3D viewer"]["details"]["frame_ms"] is None
+    assert "native viewer" in named
+    assert code == (0 if all(c["ok"] or c["optional"] for c in named.values()) else 1)
+
+
+@pytest.mark.usefixtures("tried_out")
 def test_doctor_survives_what_it_examines(capsys, monkeypatch, tmp_path: Path) -> None:
     def broken() -> str:
         raise KeyError("a library that throws what it likes")
