@@ -13,6 +13,7 @@ from app import (
     curate_command,
     diagnose_command,
     evaluate_command,
+    export_command,
     models_command,
     spot_check_command,
 )
@@ -52,7 +53,11 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
 
     one = commands.add_parser("open", help="open the window on a dataset")
-    one.add_argument("path", nargs="?", help=_PATH + "; PATH#EPISODE opens that episode")
+    one.add_argument(
+        "path",
+        nargs="?",
+        help=_PATH + "; PATH#EPISODE opens that episode; or an export (.rrd), read-only",
+    )
     one.add_argument("--theme", choices=["dark", "light", "system"], help="colours")
 
     one = commands.add_parser("demo", help="open the window on the sample dataset")
@@ -159,6 +164,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="run again with this option and show both runs side by side, may be repeated",
     )
 
+    export_command.add_parser(commands)
     evaluate_command.add_parser(commands)
     diagnose_command.add_parser(commands)
     curate_command.add_parser(commands)
@@ -251,6 +257,8 @@ def _dispatch(options: argparse.Namespace, parser: argparse.ArgumentParser) -> i
                 with_3d=options.with_3d,
                 compare=tuple(options.compare),
             )
+        case "export":
+            return export_command.export(options)
         case "evaluate":
             return evaluate_command.evaluate(options)
         case "diagnose":

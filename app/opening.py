@@ -12,7 +12,9 @@ from app.session_control import SessionControl
 from pipeline.sources.hub.download import hub_name
 
 _FILES = (
-    "Demonstrations (*.hdf5 *.h5 *.mp4 *.mkv *.avi *.mov *.webm *.tfrecord* *.json *.parquet)",
+    "Demonstrations (*.hdf5 *.h5 *.mp4 *.mkv *.avi *.mov *.webm *.tfrecord* *.json *.parquet "
+    "*.rrd)",
+    "Exports of Demoscope (*.rrd)",
     "All files (*)",
 )
 _HELP = "Folder or file, PATH#EPISODE, or a dataset of the Hugging Face Hub: owner/name[@revision]"

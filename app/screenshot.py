@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.annotate_command import parse_settings
+from app.rrd_source import is_export, open_export
 from app.terminal import fail, note, progress, say
 from pipeline.annotate import standard_graph
 from pipeline.sources.hub.dataset import open_anything
@@ -60,7 +61,8 @@ def screenshot(
         ValueError: An option of `compare` does not exist.
     """
     # Before Qt starts: what cannot be opened is said at once.
-    open_anything(dataset, progress).open(episode)
+    found = open_export(dataset) if is_export(dataset) else open_anything(dataset, progress)
+    found.open(episode)
     changed = parse_settings(list(compare), standard_graph()) if compare else {}
     out.parent.mkdir(parents=True, exist_ok=True)
     from app.window_run import has_display, make_application, make_window

@@ -6,7 +6,7 @@ Qt-free. Every mutation returns one `Changes` record that says what changed and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Flag, auto
 from types import MappingProxyType
@@ -96,6 +96,8 @@ class Session:
             or the one a person pinned.
         comparing: True while both runs are shown.
         origins: (stage, subtask) -> keys of the results it was made of, by stage.
+        read_only: Why nothing can be corrected or run, one sentence; empty if all can. Results are
+            then shown as they were recorded, and count as fresh.
     """
 
     dataset: DatasetInfo | None = None
@@ -116,6 +118,7 @@ class Session:
     origins: Mapping[NodeId, Mapping[str, str]] = field(
         default_factory=lambda: MappingProxyType({})
     )
+    read_only: str = ""
 
     def outcome(self, stage: str) -> StageOutcome | None:
         """Newest outcome of a stage for the selected subtask (or the episode)."""
@@ -164,6 +167,7 @@ class Document:
         self._keys: dict[int, dict[str, str]] = {}
         self._made_with: tuple[Mapping[str, Any], tuple[Edit, ...]] | None = None
         self._last_run: KeptRun | None = None
+        self._own_options: Mapping[str, Any] | None = None
 
     def listen(self, listener: Callable[[Changes], None]) -> None:
         """Call `listener` after every mutation that changed something."""
@@ -188,6 +192,8 @@ class Document:
     def is_fresh(self, stage: str) -> bool:
         """True if the shown result of a stage belongs to the options and edits in force."""
         outcome = self.session.outcome(stage)
+        if self.session.read_only:  # Asking for the key would ask backends that may not be here.
+            return outcome is not None
         return outcome is not None and outcome.key == self.key(stage, self.session.subtask)
 
     def node(self, stage: str) -> NodeId:
@@ -197,14 +203,24 @@ class Document:
 
     # -- mutations -------------------------------------------------------------------------
 
-    def open_dataset(self, info: DatasetInfo | None, initiator: str = "") -> Changes:
-        """Show another dataset; no episode is open then."""
-        options = self.session.options
-        return self._set(
-            Session(dataset=info, options=options),
-            Part.DATASET | Part.EPISODE | Part.RESULTS | Part.EDITS | Part.STAGES,
-            initiator,
-        )
+    def open_dataset(
+        self, info: DatasetInfo | None, initiator: str = "", *, read_only: str = ""
+    ) -> Changes:
+        """Show another dataset; no episode is open then.
+
+        Args:
+            info: The dataset.
+            initiator: Who asked.
+            read_only: Why nothing of it can be corrected or run; empty if all can.
+        """
+        parts = Part.DATASET | Part.EPISODE | Part.RESULTS | Part.EDITS | Part.STAGES
+        if self._own_options is None:
+            options = self.session.options
+        else:  # Those on show came with what was recorded.
+            options, self._own_options = self._own_options, None
+            parts |= Part.OPTIONS
+        session = Session(dataset=info, options=options, read_only=read_only)
+        return self._set(session, parts, initiator)
 
     def open_episode(
         self, demonstration: Demonstration, edits: tuple[Edit, ...], initiator: str = ""
@@ -219,10 +235,55 @@ class Document:
             camera=old.camera if old.camera in keys else (keys[0] if keys else ""),
             options=old.options,
             edits=edits,
+            read_only=old.read_only,
         )
         parts = Part.EPISODE | Part.FRAME | Part.CAMERA | Part.SUBTASK | Part.CANDIDATE
         parts |= Part.RESULTS | Part.EDITS | Part.STAGES
         return self._set(session, parts, initiator)
+
+    def show_recorded(
+        self,
+        options: Mapping[str, Any],
+        outcomes: Iterable[StageOutcome],
+        subtask: int,
+        initiator: str = "",
+    ) -> Changes:
+        """Show results of the open episode, and the options they were made with, as recorded.
+
+        The user's own options come back with the next dataset.
+
+        Args:
+            options: Stage name -> options instance, one for every stage.
+            outcomes: Of the episode and of the subtask.
+            subtask: Becomes the selected one.
+            initiator: Who asked.
+
+        Raises:
+            ValueError: The open dataset is not read-only.
+        """
+        if not self.session.read_only:
+            raise ValueError("recorded results are shown of a read-only dataset only")
+        if self._own_options is None:
+            self._own_options = self.session.options
+        results = {(o.stage, o.subtask): o for o in outcomes}
+        session = replace(
+            self.session,
+            options=MappingProxyType(dict(options)),
+            results=MappingProxyType(results),
+            subtask=subtask,
+            candidate=-1,
+            point=-1,
+        )
+        proposals = session.result("proposals")
+        if proposals is not None:
+            session = replace(session, camera=proposals.camera)
+        parts = Part.RESULTS | Part.OPTIONS | Part.STAGES | Part.SUBTASK | Part.CANDIDATE
+        return self._set(_with_winner(session), parts | Part.CAMERA | Part.POINT, initiator)
+
+    def say_again(self, initiator: str = "") -> Changes:
+        """Let all views show again what is: one of them drew a change that may not be made."""
+        parts = Part.RESULTS | Part.OPTIONS | Part.EDITS | Part.STAGES
+        return self._set(self.session, parts, initiator)
 
     def set_frame(self, frame: int, initiator: str = "") -> Changes:
         """Move the cursor, clamped to the episode."""
@@ -268,13 +329,17 @@ class Document:
         return self._set(session, parts, initiator)
 
     def set_options(self, stage: str, options: Any, initiator: str = "") -> Changes:
-        """Change a stage's options; it and what follows turn stale."""
+        """Change a stage's options; it and what follows turn stale. Not if read-only."""
+        if self.session.read_only:
+            return self.say_again()
         new = MappingProxyType({**self.session.options, stage: options})
         parts = Part.OPTIONS | Part.STAGES
         return self._set(replace(self.session, options=new), parts, initiator)
 
     def set_edits(self, edits: tuple[Edit, ...], initiator: str = "") -> Changes:
-        """Put another set of edits in force; what they enter turns stale."""
+        """Put another set of edits in force; what they enter turns stale. Not if read-only."""
+        if self.session.read_only:
+            return self.say_again()
         parts = Part.EDITS | Part.STAGES
         return self._set(replace(self.session, edits=edits), parts, initiator)
 

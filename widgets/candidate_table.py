@@ -244,6 +244,7 @@ class CandidateTable(QWidget):
         self._true: frozenset[int] = frozenset()
         self._comparison: RunComparison | None = None
         self._selected = -1
+        self._read_only = ""
         self._model = CandidateModel(self)
         self._sorted = QSortFilterProxyModel(self)
         self._sorted.setSourceModel(self._model)
@@ -356,6 +357,10 @@ class CandidateTable(QWidget):
             self.view.setCurrentIndex(index)
             self.view.scrollTo(index)
 
+    def set_read_only(self, reason: str) -> None:
+        """Let nobody choose a winner, for a reason that the menu gives; empty: let them."""
+        self._read_only = reason
+
     def set_message(self, message: str) -> None:
         """What the empty table says; empty for the usual hint."""
         self._hint.setText(message or _HINT)
@@ -381,7 +386,9 @@ class CandidateTable(QWidget):
         """Context menu of the current row."""
         menu = QMenu(self)
         action = menu.addAction("Choose as the object")
-        action.setEnabled(self.candidate >= 0)
+        action.setEnabled(self.candidate >= 0 and not self._read_only)
+        action.setToolTip(self._read_only)
+        menu.setToolTipsVisible(bool(self._read_only))
         action.triggered.connect(self.choose_current)
         return menu
 

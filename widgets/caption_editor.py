@@ -123,6 +123,7 @@ class CaptionEditor(QWidget):
         self._caption: CaptionResult | None = None
         self._subtask: Subtask | None = None
         self._parked: dict[tuple[int, int, int], str] = {}
+        self._read_only = ""
         self._build_sentence()
         self._build_fields()
         self._build_names()
@@ -280,6 +281,14 @@ class CaptionEditor(QWidget):
         self._history.setText("\n".join(f"{x.at}  {x.who}  {x.what}" for x in lines))
         self._history.setVisible(bool(lines))
 
+    def set_read_only(self, reason: str) -> None:
+        """Disable what judges and corrects, for a reason that tooltips give; empty: enable it."""
+        self._read_only = reason
+        if reason:
+            self.leave_edit()
+        self._show_names()
+        self._refresh()
+
     def set_message(self, message: str) -> None:
         """Show a sentence below the buttons; an empty one hides it."""
         self._message.setText(message)
@@ -287,7 +296,7 @@ class CaptionEditor(QWidget):
 
     def begin_edit(self) -> None:
         """Start a correction with the sentence in force, or go on with one that was left open."""
-        if self._caption is None or self.editing:
+        if self._caption is None or self.editing or self._read_only:
             return
         parked = self._parked.pop(self._key(self._subtask), None)
         self._edit.setPlainText(self._caption.text if parked is None else parked)
@@ -306,8 +315,8 @@ class CaptionEditor(QWidget):
         caption = self._caption
         self._stack.setCurrentIndex(0 if caption is None else 1)
         for button in (self._accept, self._correct, self._reject):
-            button.setEnabled(caption is not None and not self.editing)
-        reason = _NO_CAPTION if caption is None else _EDITING if self.editing else ""
+            button.setEnabled(caption is not None and not self.editing and not self._read_only)
+        reason = _NO_CAPTION if caption is None else _EDITING if self.editing else self._read_only
         self._accept.setToolTip(reason or "The caption is right: verb, object and destination")
         self._correct.setToolTip(reason or "Write what is right instead")
         self._reject.setToolTip(reason or "The caption is wrong; it stays without a correction")
@@ -354,7 +363,7 @@ class CaptionEditor(QWidget):
         for edit, name in zip(self._name_edits, self._names_of(self._subtask), strict=True):
             edit.setText(name)
             edit.setModified(False)
-            edit.setEnabled(self._subtask is not None)
+            edit.setEnabled(self._subtask is not None and not self._read_only)
 
     def _show_editing(self, editing: bool) -> None:
         had_focus = self._edit.hasFocus()

@@ -71,6 +71,7 @@ class StagePanel(QWidget):
         self._options: dict[str, object] = {}
         self._unavailable: dict[tuple[str, str], dict[str, str]] = {}
         self._busy = False
+        self._read_only = ""
         self._selected = ""
         self._progress: tuple[str, float, str] | None = None
         self._started = 0.0
@@ -255,6 +256,13 @@ class StagePanel(QWidget):
             self._stop_progress()
         self._refresh()
 
+    def set_read_only(self, reason: str) -> None:
+        """Disable running and the options, for a reason that tooltips give; empty: enable them."""
+        self._read_only = reason
+        self._form.setEnabled(not reason)
+        self._form.setToolTip(reason)
+        self._refresh()
+
     def select(self, stage: str) -> None:
         """Select a stage by name; emits nothing. LookupError if it is not shown."""
         if all(row.name != stage for row in self._model.rows):
@@ -313,6 +321,7 @@ class StagePanel(QWidget):
         blocked = _BUSY if self._busy else "" if row else _NO_SELECTION
         if not self._model.rows:
             blocked = _NO_STAGES
+        blocked = self._read_only or blocked
         title = row.title if row else ""
         fresh = row is not None and row.state is StageState.FRESH
         _allow(

@@ -33,6 +33,9 @@ def recognise(path: Path) -> tuple[Format, Recognition]:
         found = entry.load().recognise(start) if entry.reach == 0 else None
         if found is not None:
             return entry, found
+    if start.suffix.lower() == ".rrd":
+        text = "is a Rerun recording, no dataset: “demoscope open” shows what Demoscope exported"
+        raise DataError("not_a_dataset", f"{path} {text}")
     known = "; ".join(entry.looks_like for entry in FORMATS)
     raise DataError("not_a_dataset", f"{path} is no dataset that Demoscope can open: {known}")
 
