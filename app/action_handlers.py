@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 from app.actions import ACTIONS, ActionTable
 from app.comparison import Comparison
 from app.dataset_actions import DatasetActions
+from app.export_actions import ExportActions
 from app.help_actions import HelpActions
 from app.intents import Intents
 from app.model_control import ModelControl
@@ -19,6 +20,7 @@ from app.opening import Opening
 from app.panels import Panels
 from app.picture_actions import PictureActions
 from app.playback import LoopRange
+from app.read_only import ReadOnly
 from app.robot_marks import RobotMarks
 from app.session_control import SessionControl
 from app.settings import sample_dataset
@@ -75,7 +77,18 @@ class ActionHandlers:
         intents: Intents,
         table: ActionTable,
         shell: Shell,
+        others: tuple[object, ...] = (),
     ) -> None:
+        """Find the handler of every action.
+
+        Args:
+            control: Does what is asked.
+            panels: Widgets of the window.
+            intents: What is drawn, chosen and judged.
+            table: The actions.
+            shell: The window.
+            others: Objects made elsewhere that have handlers, too.
+        """
         self._control = control
         self._panels = panels
         self._intents = intents
@@ -90,8 +103,10 @@ class ActionHandlers:
         self.models = ModelControl(control, panels, self._parent)
         robot = RobotMarks(control, panels, self._parent)
         self.dataset = DatasetActions(control, self._parent)
-        own = (self, self._pictures, self._comparison, self.models, self.dataset)
-        self._groups = (*own, robot, HelpActions(control, self._parent))
+        self.exports = ExportActions(control, self._parent)
+        self._read_only = ReadOnly(panels, control, self._parent)
+        own = (self, self._pictures, self._comparison, self.models, self.dataset, self.exports)
+        self._groups = (*own, robot, HelpActions(control, self._parent), *others)
         ranks = [f"candidate_{n}" for n in range(1, 10)]
         missing = [s.id for s in ACTIONS if s.id not in ranks and self._find(s.id) is None]
         if missing:
@@ -465,8 +480,9 @@ class ActionHandlers:
         self._shell.set_theme("light" if self._shell.theme == "dark" else "dark")
 
     def do_reset_layout(self) -> None:
-        """Put all docks where they belong."""
+        """Put all docks where they belong, and the views of the 3D viewer."""
         self._shell.arrange()
+        self.run("rerun_layout")
 
     def do_full_screen(self) -> None:
         """Fill the screen."""

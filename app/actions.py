@@ -12,6 +12,16 @@ from PySide6.QtWidgets import QWidget
 
 from pipeline.document import Session
 
+CHANGING = frozenset(
+    {
+        *("draw_box", "draw_target", "paint", "erase", "mark_robot", "import_robot_mask"),
+        *("split_phase", "merge_next", "merge_previous", "name_phase", "boundary_here"),
+        *("channels", "undo", "redo", "choose", "accept", "correct", "reject"),
+        *("run", "run_all", "use_models", "use_embedded", "annotate_dataset"),
+    }
+)
+"""Actions that correct, judge or run: disabled where something can only be looked at."""
+
 
 @dataclass(frozen=True, slots=True)
 class ActionSpec:
@@ -22,7 +32,7 @@ class ActionSpec:
         menu: Menu it belongs to, also the group in the help page.
         text: What it is called.
         keys: Default shortcuts in Qt's portable text.
-        needs: What must be there: `nothing`, `dataset`, `episode`, `results`, `masks`,
+        needs: What must be there: `nothing`, `dataset`, `episode`, `results`, `masks`, `tracks`,
             `candidates`, `caption`, `phases`, `before`, `busy`, `undo`, `redo`.
         checkable: True for switches.
     """
@@ -48,6 +58,8 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec("open_sample", "File", "Open the sample dataset"),
     ActionSpec("about_dataset", "File", "About this dataset…", ("Ctrl+I",), "dataset"),
     ActionSpec("export_predictions", "File", "Export this episode’s annotations…", ("Ctrl+S",),
+               "results"),
+    ActionSpec("export_recording", "File", "Export the 3D recording…", ("Ctrl+Alt+S",),
                "results"),
     ActionSpec("export_picture", "File", "Export the picture…", ("Ctrl+E",), "episode"),
     ActionSpec("export_view", "File", "Export the picture as on the screen…", ("Ctrl+Shift+E",),
@@ -98,6 +110,11 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec("next_subtask", "Go", "Next subtask", ("W",), "results"),
     *_DIGITS,
     ActionSpec("cycle_candidate", "Candidate", "Select the next candidate", ("`",), "candidates"),
+    ActionSpec("next_point", "Candidate", "Select the next point of the candidate", ("Z",),
+               "tracks"),
+    ActionSpec("previous_point", "Candidate", "Select the previous point of the candidate",
+               ("Shift+Z",), "tracks"),
+    ActionSpec("no_point", "Candidate", "Select no point", ("Ctrl+Shift+A",), "tracks"),
     ActionSpec("choose", "Candidate", "Choose the selected candidate", ("Shift+Return",),
                "candidates"),
     ActionSpec("accept", "Caption", "Accept the caption", ("Return", "Enter"), "caption"),
@@ -125,6 +142,10 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec("one_to_one", "View", "Picture 1:1", ("Ctrl+1",), "episode"),
     ActionSpec("zoom_in", "View", "Zoom in", ("+", "="), "episode"),
     ActionSpec("zoom_out", "View", "Zoom out", ("-",), "episode"),
+    ActionSpec("rerun_native", "View", "Show the 3D view in Rerun’s own window", ("Ctrl+3",),
+               "results"),
+    ActionSpec("rerun_reload", "View", "Reload the 3D view", ("Shift+F5",), "results"),
+    ActionSpec("rerun_layout", "View", "Reset the 3D layout", ("Ctrl+Shift+L",), "dataset"),
     ActionSpec("theme", "View", "Light / dark", ("Ctrl+T",)),
     ActionSpec("reset_layout", "View", "Reset the layout"),
     ActionSpec("full_screen", "View", "Full screen", ("F11",), "nothing", True),
@@ -149,6 +170,7 @@ GESTURES = (
     ("Step through the frames", "Shift+Wheel"),
     ("Pan", "Drag, middle button"),
     ("Select; again for the candidate below", "Click"),
+    ("Select a point of the selected candidate", "Click it"),
     ("Resize the selected box at the keyframe", "Drag a handle"),
     ("Move the selected box at the keyframe", "Drag its edge, Ctrl+Drag inside it"),
     ("Move the selected box by 1 px, by 10 px", "Ctrl+Arrows, Ctrl+Shift+Arrows"),
@@ -156,7 +178,7 @@ GESTURES = (
     ("Size of the brush", "Ctrl+Wheel"),
     ("While pointing at the robot: what is not it", "Right button"),
     ("Copy the picture", "Ctrl+C"),
-    ("Leave the tool, give up a box or stroke", "Esc"),
+    ("Leave the tool, give up a box or stroke, select no point", "Esc"),
 )
 """What mouse and keys do on the picture itself; the help lists it below the actions."""
 
@@ -166,6 +188,7 @@ REASONS: Mapping[str, str] = {
     "results": "run the pipeline first",
     "phases": "there are no phases yet: run the phases stage first",
     "masks": "there are no masks yet: run the pipeline first",
+    "tracks": "there are no tracks yet: run the pipeline first",
     "candidates": "there are no scored candidates yet",
     "caption": "there is no caption yet",
     "busy": "nothing is running",
@@ -188,6 +211,8 @@ def is_met(need: str, session: Session, *, busy: bool, undo: bool, redo: bool) -
             return session.result("phases") is not None
         case "masks":
             return session.result("masks") is not None
+        case "tracks":
+            return session.result("tracks") is not None
         case "candidates":
             scores = session.result("scores")
             return scores is not None and bool(scores.terms)
@@ -231,11 +256,14 @@ class ActionTable:
             met = is_met(
                 spec.needs, session, busy=busy, undo=undo is not None, redo=redo is not None
             )
+            blocked = session.read_only if spec.id in CHANGING else ""
+            met = met and not blocked
             action.setEnabled(met)
             keys = ", ".join(spec.keys)
             hint = f" ({keys})" if keys else ""
             text = spec.text + hint
-            action.setToolTip(text if met else f"{text}: {REASONS[spec.needs]}")
+            reason = blocked or REASONS.get(spec.needs, "")
+            action.setToolTip(text if met else f"{text}: {reason}")
         self.actions["undo"].setText(f"Undo {undo}" if undo else "Undo")
         self.actions["redo"].setText(f"Redo {redo}" if redo else "Redo")
 

@@ -32,7 +32,6 @@ from pipeline.model.mask_runs import runs_of
 from pipeline.model.problem import Cancelled, DataError, Problem
 from pipeline.stages.stage import StageContext, StageInputs
 from viewers.pixel_probe import PixelProbe
-from viewers.rerun_inputs import candidate_of
 
 if TYPE_CHECKING:
     from pipeline.model.phases import PhasesResult
@@ -156,8 +155,6 @@ class Intents(QObject):
         caption.rejected.connect(lambda: self.judge("rejected"))
         caption.corrected.connect(lambda text: self.judge("corrected", text))
         caption.renamed.connect(self._renamed)
-        panels.rerun.frameChanged.connect(lambda f: control.seek(f, "rerun"))
-        panels.rerun.entitySelected.connect(self._entity_selected)
 
     def _step(self, frames: int) -> None:
         self._control.seek(self._control.document.session.frame + frames, "frame")
@@ -274,11 +271,6 @@ class Intents(QObject):
             metres = depth.at(probe.x, probe.y, viewer.image_size) if depth is not None else None
             text = "depth –" if metres is None else f"depth {metres:.3f} m"
         self._panels.status.show_pixel(probe, text)
-
-    def _entity_selected(self, entity: str) -> None:
-        candidate = candidate_of(entity)
-        if candidate is not None:
-            self._select(candidate)
 
     def _go_to_problem(self, problem: Problem) -> None:
         if problem.frame is not None:

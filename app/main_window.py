@@ -14,10 +14,13 @@ from PySide6.QtWidgets import (
 
 from app.action_handlers import ActionHandlers
 from app.actions import ACTIONS, ActionTable
+from app.consistency_control import ConsistencyControl
 from app.explanation import Explanation
 from app.intents import Intents
 from app.opening import Opening
 from app.panels import Panels
+from app.point_selection import PointSelection
+from app.rerun_side import RerunSide
 from app.session_control import SessionControl
 from app.views import Views
 from pipeline.document import Changes, Part
@@ -62,7 +65,12 @@ class MainWindow(QMainWindow):
         self.views.titleChanged.connect(self.setWindowTitle)
         self.explanation = Explanation(self.panels, control, self.views.truth, self)
         self.intents = Intents(self.panels, control, self)
-        self.handlers = ActionHandlers(control, self.panels, self.intents, self.table, self)
+        self.rerun = RerunSide(self.panels.rerun, control, self)
+        self.consistency = ConsistencyControl(self.panels.timeline, control, self)
+        self.points = PointSelection(self.panels, control, self.consistency, self)
+        self.handlers = ActionHandlers(
+            control, self.panels, self.intents, self.table, self, (self.rerun, self.points)
+        )
         control.said.connect(lambda text: self.statusBar().showMessage(text, 8000))
         control.failed.connect(self.panels.banner.show_failure)
         control.bridge.changed.connect(self._on_changes)
@@ -252,6 +260,9 @@ class MainWindow(QMainWindow):
         self.intents.close()
         self.handlers.models.close()
         self.handlers.dataset.close()
+        self.handlers.exports.close()
+        self.rerun.close()
+        self.consistency.close()
         self.panels.rerun.shutdown()
         self.control.close()
         super().closeEvent(event)

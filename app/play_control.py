@@ -12,10 +12,13 @@ _FASTEST = 8
 
 
 class PlayControl(QObject):
-    """Moves the cursor of a document.
+    """Moves the cursor of a document, or lets another view do so.
+
+    Whoever began to play is the clock: this one, or a view that plays by itself (the 3D viewer).
+    There is never more than one; the later one takes over.
 
     Attributes:
-        playback: The clock.
+        playback: The clock of this side.
 
     Signals:
         said: One line for the status bar.
@@ -30,12 +33,39 @@ class PlayControl(QObject):
         self.playback = Playback(self)
         self._document = document
         self._loop = LoopRange()
+        self._led_by = ""
         self.playback.frameDue.connect(self._on_frame_due)
         self.playback.finished.connect(self._on_finished)
 
+    @property
+    def playing(self) -> bool:
+        """True while the cursor moves by itself, whoever is the clock."""
+        return self.playback.playing or bool(self._led_by)
+
+    @property
+    def led_by(self) -> str:
+        """The view that plays by itself and moves the cursor; empty if none does."""
+        return self._led_by
+
+    def lead(self, view: str) -> None:
+        """Let another view be the clock: it plays by itself and says where it is.
+
+        Args:
+            view: Its name, the initiator of what it changes.
+        """
+        self.playback.stop()
+        self._led_by = view
+        self._document.set_playing(True, view)
+
+    def end_lead(self, view: str) -> None:
+        """Take note that the view plays no more; if it was not the clock, nothing changes."""
+        if view == self._led_by:
+            self._led_by = ""
+            self._document.set_playing(False, view)
+
     def toggle(self) -> None:
         """Play or pause."""
-        if self.playback.playing:
+        if self.playing:
             self.stop()
         else:
             self.play(1)
@@ -51,19 +81,21 @@ class PlayControl(QObject):
         if demonstration is None or not demonstration.length:
             return
         span = self._loop.span(demonstration.length)
+        self._led_by = ""
         self._document.set_playing(True, "playback")
         self.playback.play(session.frame, demonstration.fps, span, loop=self.is_looped, speed=speed)
 
     def faster(self, direction: int) -> None:
         """Play in a direction (1 or -1); if it plays that way already, twice as fast, up to 8x."""
-        speed = self.playback.speed
+        speed = 1 if self._led_by else self.playback.speed
         faster = min(abs(speed) * 2, _FASTEST) if speed * direction > 0 else 1
         self.play(faster * direction)
 
     def stop(self) -> None:
         """Stand still."""
-        if self.playback.playing:
+        if self.playing:
             self.playback.stop()
+            self._led_by = ""
             self._document.set_playing(False, "playback")
 
     @property

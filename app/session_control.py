@@ -16,6 +16,7 @@ from app.frame_loader import FrameLoader
 from app.health_scan import HealthMonitor
 from app.jobs import Jobs
 from app.play_control import PlayControl
+from app.rrd_source import is_export, open_export, read_only_reason, recorded_session
 from app.settings import Paths, picture_bytes
 from pipeline.annotate import standard_graph
 from pipeline.commands import Commands
@@ -116,6 +117,8 @@ class SessionControl(QObject):
             import pipeline.health.scan  # noqa: F401
             from pipeline.sources.hub.dataset import open_anything
 
+            if is_export(path):
+                return _opened_export(path, episode)
             source = open_anything(path, self._tell_download, stop.is_set)
             info = source.info
             # Counted here: some formats look into every episode for it.
@@ -144,9 +147,10 @@ class SessionControl(QObject):
         self.present_episodes = opened.present
         self.commands.attach(store)
         info = self.source.info
-        self.document.open_dataset(info, "open")
+        self.document.open_dataset(info, "open", read_only=read_only_reason(self.source))
         self.datasetOpened.emit()
-        self._examine.start()
+        if not self.document.session.read_only:  # An export is no dataset that can be examined.
+            self._examine.start()
         if opened.warning:
             self.failed.emit(opened.warning, "")
         elif store is not None:
@@ -193,9 +197,18 @@ class SessionControl(QObject):
             self.failed.emit(f"Corrections could not be read: {problem}", "")
         self.player.begin_episode()
         self.loader.open(self.source, demonstration)
+        recorded = recorded_session(self.source)
+        if recorded is not None:
+            edits = recorded.edits
         self.document.open_episode(demonstration, edits, "open")
         self.episodeOpened.emit()
-        if self.auto_run:
+        if recorded is not None:
+            self.document.show_recorded(
+                recorded.options, recorded.outcomes, recorded.subtask, "open"
+            )
+            self.jobEnded.emit("done")
+            self.said.emit(f"Shown as it was recorded: {self.document.session.read_only}")
+        elif self.auto_run:
             self.run()
 
     # -- running ---------------------------------------------------------------------------
@@ -203,7 +216,7 @@ class SessionControl(QObject):
     def run(self, up_to: str | None = None, fresh: tuple[str, ...] = ()) -> None:
         """Compute what is stale (up to a stage), and `fresh` stages in any case."""
         plan = self.document.plan()
-        if plan is None:
+        if plan is None or self._is_refused():
             return
         if not plan.demonstration.cameras:
             self.failed.emit("no camera of this episode can be read, so nothing can be run", "")
@@ -256,6 +269,8 @@ class SessionControl(QObject):
 
     def decide(self, edit: Edit) -> None:
         """Put a correction in force, save it, and run what it enters."""
+        if self._is_refused():
+            return
         had_results = bool(self.document.session.results)
         result = self.commands.do(edit)
         self.said.emit(result.warning or f"Saved: {result.title}")
@@ -280,7 +295,18 @@ class SessionControl(QObject):
 
     def set_options(self, stage: str, options: Any) -> None:
         """Change options; what follows turns stale and waits for Run."""
+        if self._is_refused():
+            return
         self.document.set_options(stage, options, "options")
+
+    def _is_refused(self) -> bool:
+        """Whether nothing may be changed; the user is told why, and views show what is again."""
+        reason = self.document.session.read_only
+        if not reason:
+            return False
+        self.failed.emit(f"{reason[:1].upper()}{reason[1:]}.", "")
+        self.document.say_again("refused")
+        return True
 
     # -- the cursor ------------------------------------------------------------------------
 
@@ -325,3 +351,10 @@ class SessionControl(QObject):
         self.jobs.close()
         if self.commands.store is not None:
             self.commands.store.close()
+
+
+def _opened_export(path: str, episode: int | None) -> _Opened:
+    """Open a recording that Demoscope exported; nothing is written beside it."""
+    source = open_export(path)
+    known = source.recorded.demonstration.ref.episode
+    return _Opened(source, None, "", (), 1, known if episode is None else episode)

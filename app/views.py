@@ -13,7 +13,6 @@ from app.episode_statuses import EpisodeStatuses
 from app.frame_loader import FrameSet
 from app.health_view import HealthView
 from app.panels import Panels
-from app.rerun_feed import RerunFeed
 from app.session_control import SessionControl
 from app.thumbnails import Thumbnails
 from pipeline.annotate import problems_of
@@ -49,7 +48,6 @@ class Views(QObject):
         self._health = HealthView(self._statuses, panels.status, self)
         self._control.health.found.connect(self._health.show)
         self._health.changed.connect(self._on_health)
-        self._feed = RerunFeed(control, panels.rerun, self)
         self._thumbnails = Thumbnails(self)
         self._thumbnails.made.connect(panels.episodes.set_thumbnail)
         self._control.loader.loaded.connect(lambda _: self._thumbnails.hold())
@@ -68,7 +66,6 @@ class Views(QObject):
 
     def close(self) -> None:
         """Forget what is under way."""
-        self._feed.close()
         self._thumbnails.close()
 
     # -- refreshing ------------------------------------------------------------------------
@@ -89,8 +86,6 @@ class Views(QObject):
         if parts & (Part.FRAME | Part.EPISODE):
             panels.timeline.set_frame(session.frame)
             panels.frame.set_frame(session.frame)
-            if changes.initiator != "rerun":
-                panels.rerun.set_frame(session.frame)
         if parts & Part.CAMERA and session.camera:
             panels.frame.set_camera(session.camera)
         if parts & (Part.RESULTS | Part.SUBTASK):
@@ -126,13 +121,11 @@ class Views(QObject):
         if demonstration is None:
             panels.frame.set_cameras((), "")
             panels.timeline.set_episode(0, 30.0)
-            panels.rerun.clear()
             return
         keys = tuple(c.key for c in demonstration.cameras)
         panels.frame.set_cameras(keys, session.camera)
         panels.timeline.set_episode(demonstration.length, demonstration.fps)
         panels.episodes.set_current(demonstration.ref.episode)
-        panels.rerun.clear()
         if not keys:
             reasons = "; ".join(p.message for p in demonstration.problems)
             panels.frame.viewer.set_message(f"No picture can be shown: {reasons}")
@@ -178,8 +171,6 @@ class Views(QObject):
             task = subtasks.subtasks[session.subtask] if subtasks is not None else None
             panels.caption.set_caption(session.result("captions"), task)
         panels.findings.set_problems(self._all_problems())
-        if stage in ("", "captions"):
-            self._feed.refresh()
 
     def _true_candidates(self, truth: TrueSubtask | None) -> set[int]:
         proposals = self._control.document.session.result("proposals")
@@ -222,10 +213,11 @@ class Views(QObject):
                 scores=session.result("scores") if session.fits("scores") else None,
                 target=session.result("target") if session.fits("target") else None,
                 truth=tuple(boxes),
+                lifting=session.result("lifting") if session.fits("lifting") else None,
             )
         )
         viewer.set_selected(session.candidate)
-        panels.frame.set_drawing_allowed("")
+        panels.frame.set_drawing_allowed(session.read_only)
 
     def _all_problems(self) -> tuple[Problem, ...]:
         """Findings about the open episode: of opening it, its stages and the examination."""

@@ -33,8 +33,8 @@ class FramePanel(QWidget):
         allCamerasChosen: True if the user wants to see all cameras, False for the chosen one.
         visibilityChanged: `OverlayVisibility` that the user chose.
         toolChanged: `select`, `box`, `paint`, `erase` or `mark`, by a button or by the viewer.
-        candidateClicked, boxDrawn, boxChanged, maskPainted, robotMarked, copyRequested,
-            pixelHovered, wheelStepped: As the viewer's.
+        candidateClicked, pointClicked, boxDrawn, boxChanged, maskPainted, robotMarked,
+            copyRequested, pixelHovered, wheelStepped: As the viewer's.
     """
 
     cameraChanged = Signal(str)
@@ -43,6 +43,7 @@ class FramePanel(QWidget):
     toolChanged = Signal(str)
     beforeClicked = Signal(int)
     candidateClicked = Signal(int)
+    pointClicked = Signal(int)
     boxDrawn = Signal(float, float, float, float)
     boxChanged = Signal(int, float, float, float, float)
     maskPainted = Signal(int, object)
@@ -82,6 +83,7 @@ class FramePanel(QWidget):
         viewer = self.viewer
         viewer.toolChanged.connect(self._tool_was_changed)
         viewer.candidateClicked.connect(self.candidateClicked)
+        viewer.pointClicked.connect(self.pointClicked)
         viewer.boxDrawn.connect(self.boxDrawn)
         viewer.boxChanged.connect(self.boxChanged)
         viewer.maskPainted.connect(self.maskPainted)
@@ -135,6 +137,10 @@ class FramePanel(QWidget):
         """Say which frame is wanted."""
         self.viewer.set_frame(frame)
         self.before.set_frame(frame)
+
+    def set_selected_point(self, point: int) -> None:
+        """Show a ring around a point, a column of the tracks; -1 for none."""
+        self.viewer.set_selected_point(point)
 
     def choose_all_cameras(self, on: bool) -> None:
         """Do as if the user had clicked the tab of all cameras, or of the chosen one."""

@@ -338,10 +338,10 @@ class FrameViewer(MarkingCanvas):
 
     def _can_cancel(self) -> bool:
         busy = self._drag is not None or self._stroke is not None or self._nudging
-        return busy or self._tool != SELECT
+        return busy or self._tool != SELECT or self.selected_point >= 0
 
     def cancel(self) -> bool:
-        """Give up the box or the stroke in the making, else the tool; False if there is none."""
+        """Give up the box or stroke in the making, else tool or point; False if there is none."""
         if not self._can_cancel():
             return False
         if self._drag is not None or self._stroke is not None or self._nudging:
@@ -349,9 +349,11 @@ class FrameViewer(MarkingCanvas):
                 self._pending = None
             self._drag = self._stroke = self._press = None
             self._nudging = False
-        else:
+        elif self._tool != SELECT:
             self.set_tool(SELECT)
             self.toolChanged.emit(SELECT)
+        else:
+            self._drop_point()
         self.update()
         return True
 

@@ -9,7 +9,7 @@ from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QWidget
 
 from viewers import tool_marks
-from viewers.picking_canvas import PickingCanvas
+from viewers.point_canvas import PointCanvas
 
 MARK = "mark"
 """Name of the tool that points at the robot."""
@@ -32,7 +32,7 @@ class RobotMark:
     inside: bool
 
 
-class MarkingCanvas(PickingCanvas):
+class MarkingCanvas(PointCanvas):
     """Shows where the robot was pointed at, and tells of new clicks.
 
     Signals:

@@ -94,9 +94,8 @@ class OverlayCanvas(FrameCanvas):
     def set_overlays(self, data: OverlayData | None) -> None:
         """Show other results. The winner becomes that of their scores."""
         self._data, self._term = data, None
-        self._emphasis = Emphasis(
-            data.winner if data is not None else -1, self._emphasis.selected, -1
-        )
+        winner = data.winner if data is not None else -1
+        self._emphasis = replace(self._emphasis, winner=winner, hovered=-1)
         self.update()
 
     def set_selected(self, candidate: int) -> None:
@@ -310,13 +309,18 @@ class OverlayCanvas(FrameCanvas):
         return self._data is None or self._camera in ("", self._data.proposals.camera)
 
     def _emphasize(
-        self, winner: int | None = None, selected: int | None = None, hovered: int | None = None
+        self,
+        winner: int | None = None,
+        selected: int | None = None,
+        hovered: int | None = None,
+        point: int | None = None,
     ) -> None:
         old = self._emphasis
         new = Emphasis(
             old.winner if winner is None else winner,
             old.selected if selected is None else selected,
             old.hovered if hovered is None else hovered,
+            old.point if point is None else point,
         )
         if new != old:
             self._emphasis = new

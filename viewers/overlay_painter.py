@@ -11,8 +11,10 @@ from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen, QPolygon
 from pipeline.model.arrays import Bool
 from pipeline.model.candidate import Box
 from pipeline.model.palette import GRIPPER, ROBOT, TARGET, TRUTH, Rgb, candidate_color
+from viewers.edge_marks import paint_edge_marks
 from viewers.label_layout import LabelRequest, placed
 from viewers.overlays import OverlayData, OverlayVisibility
+from viewers.point_marks import paint_point
 from viewers.raster_layers import (
     DeviceView,
     LayerCache,
@@ -38,11 +40,13 @@ class Emphasis:
         winner: Chosen candidate.
         selected: Candidate the window talks about.
         hovered: Candidate under the mouse.
+        point: Point with a ring around it, column of the tracks.
     """
 
     winner: int = -1
     selected: int = -1
     hovered: int = -1
+    point: int = -1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -146,6 +150,10 @@ class OverlayPainter:
                     labels.append(_Label(f"human: {truth.name}", TRUTH, anchor, small=True))
         cross = _paint_gripper(painter, scene) if shown.gripper else ()
         _paint_labels(painter, labels, _label_area(scene), font, cross)
+        if shown.tracks:
+            _paint_edges(painter, scene)
+        if shown.tracks and scene.emphasis.point >= 0:
+            _paint_point(painter, scene)
         painter.restore()
 
     def _paint_layers(self, painter: QPainter, scene: OverlayScene) -> None:
@@ -184,6 +192,33 @@ class OverlayPainter:
             lambda: brushed_layer(mask, k, view, opacity),
         )
         _blit(painter, layer, view.ratio)
+
+
+def _paint_edges(painter: QPainter, scene: OverlayScene) -> None:
+    """Mark the selected candidate's points on depth edges unless it is not drawn."""
+    data, selected = scene.data, scene.emphasis.selected
+    if data.tracks is not None and data.lifting is not None and selected not in scene.hidden:
+        on_edge = data.lifting.on_edge
+        paint_edge_marks(
+            painter, data.tracks, on_edge, scene.frame, data.step, scene.view, selected
+        )
+
+
+def _paint_point(painter: QPainter, scene: OverlayScene) -> None:
+    """Paint the selected point unless its candidate is not drawn."""
+    data, point = scene.data, scene.emphasis.point
+    if data.tracks is None or point >= len(data.tracks.candidate):
+        return
+    if int(data.tracks.candidate[point]) not in scene.hidden:
+        paint_point(
+            painter,
+            data.tracks,
+            point,
+            scene.frame,
+            data.step,
+            scene.visibility.tail,
+            scene.view,
+        )
 
 
 def _blit(

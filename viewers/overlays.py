@@ -11,7 +11,7 @@ import numpy as np
 
 from pipeline.model.arrays import F32, I32, Bool
 from pipeline.model.candidate import Box, MasksResult, Proposal, ProposalsResult, TracksResult
-from pipeline.model.geometry import RobotResult
+from pipeline.model.geometry import LiftingResult, RobotResult
 from pipeline.model.score import ScoresResult, TargetResult, as_box, box_area, box_iou
 
 KEYFRAME_REACH = 2
@@ -110,6 +110,7 @@ class OverlayData:
         scores: R of the candidates, winner and sphere radius.
         target: Where the object ended up.
         truth: Human boxes of this episode and camera.
+        lifting: 3D positions of the points, told with a point.
     """
 
     proposals: ProposalsResult
@@ -119,6 +120,7 @@ class OverlayData:
     scores: ScoresResult | None = None
     target: TargetResult | None = None
     truth: tuple[TruthBox, ...] = ()
+    lifting: LiftingResult | None = None
 
     @property
     def keyframe(self) -> int:
