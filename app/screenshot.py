@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QPixmap
 
     from app.main_window import MainWindow
+    from viewers.rerun_protocol import ViewerReport
 
 _RUN_MS = 300_000
 """How long the pipeline may take; afterwards the picture shows what is there."""
@@ -142,8 +143,27 @@ def _picture_with_3d(window: MainWindow) -> QPixmap:
     if not ready:
         note(f"the 3D viewer is not in the picture: {window.panels.rerun.message}")
     window.panels.rerun.set_frame(window.control.document.session.frame)
+    if ready and not _all_arrived(window):
+        note("the 3D viewer is still loading; the picture shows what is there")
     wait_until(lambda: False, _SETTLE_MS)
     return window.screen().grabWindow(window.winId())
+
+
+def _all_arrived(window: MainWindow) -> bool:
+    """Wait until the viewer has all of the recording, which it shows as it comes."""
+    reports: list[ViewerReport | None] = []
+    asked = [0]
+
+    def arrived() -> bool:
+        newest = reports[-1] if reports else None
+        if newest is not None and newest.recordings and not newest.loading:
+            return True
+        if len(reports) == asked[0]:
+            asked[0] += 1
+            window.panels.rerun.ask_state(reports.append)
+        return False
+
+    return wait_until(arrived, _VIEWER_MS)
 
 
 def wait_until(done: Callable[[], bool], timeout: int) -> bool:

@@ -8,6 +8,7 @@ import numpy as np
 
 from pipeline.model.arrays import U8, pack_masks
 from pipeline.model.candidate import MasksResult, Proposal, ProposalsResult, TracksResult
+from pipeline.model.consistency import Consistency
 from pipeline.model.demonstration import (
     Camera,
     ClosedIs,
@@ -20,7 +21,7 @@ from pipeline.model.phases import ArmPhases, Phase, PhaseName, PhasesResult
 from pipeline.model.problem import Problem, Severity
 from pipeline.model.score import ScoresResult, ScoreTerms, TargetResult
 from pipeline.model.subtask import ActionType, Subtask
-from viewers.rerun_inputs import RerunInputs
+from viewers.rerun_inputs import CameraView, DepthPicture, RerunInputs
 
 WIDTH, HEIGHT, FPS = 320, 240, 30.0
 FOCAL = 300.0
@@ -34,9 +35,26 @@ def scene(
     geometry: bool = True,
     pose: bool = False,
     pictures: int = 24,
+    step: int = 5,
+    arms: tuple[str, ...] = ("right",),
+    side: bool = False,
+    depth: bool = False,
 ) -> RerunInputs:
-    """A gripper carries candidate 1 to the right; the others rest."""
-    frames = np.arange(0, length, 5, dtype=np.int32)
+    """A gripper carries candidate 1 to the right; the others rest.
+
+    Args:
+        length: Frames of the episode.
+        candidates: Number of candidates.
+        points: Points of each.
+        geometry: With 3D positions.
+        pose: The camera's pose is known.
+        pictures: Pictures of the camera.
+        step: Every how many frames there are tracks.
+        arms: Arms of the robot; the last one acts.
+        side: There is a second camera.
+        depth: There is recorded depth of a table with the candidates before it.
+    """
+    frames = np.arange(0, length, step, dtype=np.int32)
     f, k = len(frames), candidates
     intrinsics = np.array([[FOCAL, 0, WIDTH / 2], [0, FOCAL, HEIGHT / 2], [0, 0, 1.0]])
     pose_matrix = np.array([[0, 0, 1.0, -0.5], [-1, 0, 0, 0], [0, -1, 0, 0.3], [0, 0, 0, 1]])
@@ -49,12 +67,18 @@ def scene(
         intrinsics if geometry else None,
         pose_matrix if pose else None,
     )
+    aside = np.array([[0, -1.0, 0, 0.6], [-1, 0, 0, 0.4], [0, 0, -1, 1.2], [0, 0, 0, 1]])
+    other = Camera(
+        *("observation.images.cam_side", WIDTH, HEIGHT, "av1", None),
+        *(intrinsics, aside if pose else None),
+    )
+    arm = arms[-1]
     start, end = 0, length
     closed, opened = length // 3, 3 * length // 4
     phases = (
-        Phase(PhaseName.GRASP, "right", start, closed, 0, start, closed),
-        Phase(PhaseName.INTERACT, "right", closed, opened, 0, closed, opened),
-        Phase(PhaseName.RELEASE, "right", opened, end, 0, opened, end),
+        Phase(PhaseName.GRASP, arm, start, closed, 0, start, closed),
+        Phase(PhaseName.INTERACT, arm, closed, opened, 0, closed, opened),
+        Phase(PhaseName.RELEASE, arm, opened, end, 0, opened, end),
     )
     t = np.arange(length)
     opening = np.where((t >= closed) & (t < opened), 0.1, 0.95).astype(np.float32)
@@ -65,24 +89,26 @@ def scene(
         length=length,
         instruction="put the red cube in the bowl",
         robot_type="made up",
-        cameras=(camera,),
+        cameras=(camera, other) if side else (camera,),
         timestamps=t / FPS,
         state=opening[:, None],
         state_names=("gripper",),
         action=np.zeros((length, 0), np.float32),
         action_names=(),
-        grippers=(GripperChannels("right", "state", (0,), ("gripper",), ClosedIs.LOW),),
+        grippers=tuple(
+            GripperChannels(name, "state", (0,), ("gripper",), ClosedIs.LOW) for name in arms
+        ),
         problems=(Problem("frame_dropped", "Frame 30 is a copy of frame 29.", frame=30),),
     )
     subtask = Subtask(
-        *(0, "right", "put the red cube in the bowl", "put", "cube", ("red",), "bowl", "in"),
+        *(0, arm, "put the red cube in the bowl", "put", "cube", ("red",), "bowl", "in"),
         *("", ActionType.PICK_AND_PLACE, phases, start, end),
     )
     rng = np.random.default_rng(4)
     home = np.stack(
         [np.linspace(-0.3, 0.3, k), 0.1 + 0.05 * (np.arange(k) % 2), np.full(k, 1.0)], axis=1
     )
-    share = np.clip((frames - closed) / (opened - closed), 0.0, 1.0)
+    share = np.clip((frames - closed) / max(1, opened - closed), 0.0, 1.0)
     carried = np.zeros((f, k, 3))
     carried[:, 1 % k, 0] = 0.35 * share
     carried[:, 1 % k, 1] = -0.15 * np.sin(np.pi * share)
@@ -90,17 +116,19 @@ def scene(
     xyz = (home[None, :, None] + carried[:, :, None] + cloud[None]).reshape(f, k * points, 3)
     flat = project(xyz)
     visible = np.ones((f, k * points), bool)
-    visible[f // 2, :points] = False  # candidate 0 is hidden for a moment
+    hidden = f // 2 if f > 5 else f
+    visible[hidden : hidden + 1, :points] = False  # candidate 0 is hidden for a moment
     boxes = np.stack(
         [flat.reshape(f, k, points, 2).min(2), flat.reshape(f, k, points, 2).max(2)], axis=2
     ).reshape(f, k, 4)
-    boxes[f // 2, 0] = np.nan
-    key = int(frames[2]) + 1
+    boxes[hidden : hidden + 1, 0] = np.nan
+    middle = min(2, f - 1)
+    key = min(int(frames[middle]) + 1, length - 1)
     proposals = ProposalsResult(
         camera.key,
         key,
         tuple(
-            Proposal(i, tuple(boxes[2, i].tolist()), key, 0.9 - 0.1 * i, "red cube", "color")
+            Proposal(i, tuple(boxes[middle, i].tolist()), key, 0.9 - 0.1 * i, "red cube", "color")
             for i in range(k)
         ),
         (),
@@ -108,7 +136,7 @@ def scene(
     )
     masks = np.zeros((k, HEIGHT, WIDTH), bool)
     for i in range(k):
-        x0, y0, x1, y1 = (int(v) for v in boxes[2, i])
+        x0, y0, x1, y1 = (int(v) for v in boxes[middle, i])
         masks[i, y0:y1, x0:x1] = True
     grip = home[1 % k] + carried[:, 1 % k] + np.array([0, -0.08, 0])
     reach = np.array([0.03, 0, 0])
@@ -125,25 +153,29 @@ def scene(
     )
     motion = np.abs(rng.normal(2, 1, (k, f - 1))).astype(np.float32)
     motion[1 % k] += 40 * (np.diff(share) > 0)
-    motion[0, 3] = np.nan
+    motion[0, 3:4] = np.nan
     proximity = np.clip(rng.normal(0.1, 0.05, (k, f)), 0, 1).astype(np.float32)
     proximity[1 % k] = 0.9
     form = "3d" if geometry else "2d"
+    shown = np.linspace(0, max(0, length - 5), 6).astype(int) if side else ()
+    views = (CameraView(other.key, tuple((int(i), _aside(int(i))) for i in shown)),)
     return RerunInputs(
         demonstration=demonstration,
         camera=camera.key,
         pictures=tuple(
-            (int(i), _picture(project(grip[[int(i) // 5]])[0]))
-            for i in np.linspace(0, length - 5, pictures).astype(int)
+            (int(i), _picture(project(grip[[int(i) // step]])[0]))
+            for i in np.linspace(0, max(0, length - 5), pictures).astype(int) // step * step
         ),
         subtask=subtask,
         phases=PhasesResult(
-            (
+            tuple(
                 ArmPhases(
-                    *("right", opening, 0.0, 1.0, 0.45, 0.55, (), 8, False, 0.9, phases),
-                ),
+                    *(name, opening if name == arm else np.ones_like(opening), 0.0, 1.0, 0.45),
+                    *(0.55, (), 8, False, 0.9, phases if name == arm else ()),
+                )
+                for name in arms
             ),
-            "right",
+            arm,
             phases,
         ),
         proposals=proposals,
@@ -189,7 +221,39 @@ def scene(
             *((), np.zeros(0, np.float32), np.zeros(0, np.float32), -1),
             *((230.0, 120.0, 300.0, 190.0), (240.0, 130.0, 270.0, 160.0), "tracked"),
         ),
+        views=views if side else (),
+        depth=_depth(frames, flat.reshape(f, k, points, 2)) if depth else (),
     )
+
+
+def with_consistency(inputs: RerunInputs) -> RerunInputs:
+    """The same with residuals: 1 px times the candidate's id, and every tenth point on an edge."""
+    tracks = inputs.tracks
+    assert tracks is not None
+    rigid = np.broadcast_to(tracks.candidate.astype(np.float32), tracks.visible.shape).copy()
+    edge = np.zeros(tracks.visible.shape, bool)
+    edge[:, ::10] = True
+    zero = np.zeros_like(rigid)
+    found = Consistency(tracks.frames, tracks.candidate, zero, rigid, edge)
+    return dataclasses.replace(inputs, consistency=found)
+
+
+def _depth(frames: np.ndarray, flat: np.ndarray) -> tuple[DepthPicture, ...]:
+    """Recorded depth of 160x120 pixels: a wall at 1.4 m, each candidate a disc at 1 m before it."""
+    y, x = np.mgrid[0:120, 0:160] * 2.0 + 1.0
+    pictures = []
+    for frame, clouds in zip(frames, flat, strict=True):
+        metres = np.full((120, 160), 1.4, np.float32)
+        for cloud in clouds:
+            u, v = np.nanmean(cloud, axis=0)
+            metres[(x - u) ** 2 + (y - v) ** 2 < 15.0**2] = 1.0
+        metres[:3] = 0.0
+        pictures.append((int(frame), metres))
+    return tuple(pictures)
+
+
+def _aside(frame: int) -> U8:
+    return np.full((HEIGHT, WIDTH, 3), (40, 60, 80 + frame % 100), np.uint8)
 
 
 def without(inputs: RerunInputs, *names: str) -> RerunInputs:

@@ -9,46 +9,13 @@ import numpy as np
 import pytest
 
 from pipeline.model.palette import candidate_color
+from tests.rerun_reading import Recording
 from tests.rerun_scenes import HEIGHT, WIDTH, project, scene, without
 from viewers.rerun_inputs import RerunInputs, camera_path, candidate_of, picture_frames
-from viewers.rerun_log import recording_bytes, write_recording
+from viewers.rerun_log import recording_bytes
 
 CAMERA = "/camera/cam_high"
 ALL = ("phases", "subtasks", "proposals", "masks", "tracks", "lifting", "robot", "scores", "target")
-
-
-class Recording:
-    """A recording as rows: static values, and values by frame."""
-
-    def __init__(self, inputs: RerunInputs, folder: Path) -> None:
-        from rerun.chunk import RrdReader
-
-        path = write_recording(inputs, folder / "recording.rrd")
-        reader = RrdReader(str(path))
-        self.blueprints = len(reader.blueprints())
-        self.names = [entry.application_id for entry in reader.recordings()]
-        self.fixed: dict[str, dict[str, list]] = {}
-        self.rows: dict[str, dict[int, dict[str, list]]] = {}
-        self.timelines: set[str] = set()
-        for chunk in reader.store().stream():
-            batch = chunk.to_record_batch()
-            self.timelines |= set(chunk.timeline_names)
-            values = {n: batch[n].to_pylist() for n in batch.schema.names if ":" in n}
-            if chunk.is_static:
-                into = self.fixed.setdefault(chunk.entity_path, {})
-                into.update({name: column[-1] for name, column in values.items()})
-                continue
-            frames = batch["frame"].to_pylist()
-            for row, frame in enumerate(frames):
-                into = self.rows.setdefault(chunk.entity_path, {}).setdefault(frame, {})
-                into.update({name: column[row] for name, column in values.items()})
-
-    def at(self, entity: str, component: str, frame: int) -> np.ndarray:
-        return np.asarray(self.rows[entity][frame][component], float)
-
-    @property
-    def entities(self) -> set[str]:
-        return set(self.fixed) | set(self.rows)
 
 
 @pytest.fixture(scope="module")
@@ -71,8 +38,9 @@ def test_everything_has_its_entity(recording: Recording) -> None:
     for candidate in range(3):
         for part in ("box", "mask", "points", "track"):
             expected.add(f"{CAMERA}/candidates/{candidate}/{part}")
-        expected |= {f"/world/candidates/{candidate}/{part}" for part in ("points", "track")}
-        expected |= {f"/signals/{cue}/{candidate}" for cue in ("motion", "proximity")}
+        solid = ("points", "track", "box")
+        expected |= {f"/world/candidates/{candidate}/{part}" for part in solid}
+        expected |= {f"/signals/{cue}/{candidate}" for cue in ("motion", "proximity", "overlap")}
     assert expected <= recording.entities
     assert "/note" not in recording.entities
     assert recording.blueprints == 1
@@ -105,6 +73,7 @@ def test_candidates_have_the_colours_of_the_palette(recording: Recording, candid
         (f"{CAMERA}/candidates/{candidate}/points", "Points2D:colors"),
         (f"/world/candidates/{candidate}/points", "Points3D:colors"),
         (f"/world/candidates/{candidate}/track", "LineStrips3D:colors"),
+        (f"/world/candidates/{candidate}/box", "Boxes3D:colors"),
         (f"/signals/motion/{candidate}", "SeriesLines:colors"),
     ):
         (rgba,) = recording.fixed[entity][component]
@@ -216,7 +185,7 @@ def test_without_geometry_a_text_says_why(tmp_path: Path) -> None:
     (circle,) = recording.rows[f"{CAMERA}/gripper/sphere"][0]["LineStrips2D:strips"]
     width = np.ptp(np.asarray(circle)[:, 0])
     assert width == pytest.approx(60.0, abs=0.1)  # radius 30 px
-    assert recording.names == ["demoscope 2d cam_high"]
+    assert recording.names == ["demoscope 2d-cam_high-right"]
 
 
 @pytest.mark.parametrize("missing", ALL)
@@ -284,61 +253,3 @@ def test_pictures_follow_the_tracked_frames_in_the_clip(inputs: RerunInputs) -> 
     tracked = np.array([42, 47, 52], np.int32)
     assert picture_frames(inputs.demonstration, (40, 60), tracked) == (0, 30, 42, 47, 52, 60, 90)
     assert picture_frames(inputs.demonstration, (40, 60))[2:6] == (40, 45, 50, 55)
-
-
-def estimated(inputs: RerunInputs) -> RerunInputs:
-    """The same with depth of 80x60 pixels that a model estimated."""
-    lifting = inputs.lifting
-    assert lifting is not None
-    rows = np.arange(len(lifting.frames), dtype=np.float16)[:, None, None]
-    depth = np.ones((len(lifting.frames), 60, 80), np.float16) + rows / 8
-    return dataclasses.replace(inputs, lifting=dataclasses.replace(lifting, depth=depth))
-
-
-def test_estimated_depth_is_a_cloud_of_its_own_camera(tmp_path: Path) -> None:
-    inputs = estimated(scene(pose=True))
-    assert inputs.lifting is not None
-    assert inputs.intrinsics is not None
-    recording = Recording(inputs, tmp_path)
-    entity = "/world/depth_camera/depth"
-    frames = inputs.lifting.frames.tolist()
-    rows = {f: r for f, r in recording.rows[entity].items() if r["DepthImage:buffer"]}
-    assert sorted(rows) == frames
-    (buffer,) = rows[frames[5]]["DepthImage:buffer"]
-    metres = np.frombuffer(np.asarray(buffer, np.uint8).tobytes(), np.float16).reshape(60, 80)
-    np.testing.assert_array_equal(metres, inputs.lifting.estimated_depth(5))
-    (layout,) = rows[frames[5]]["DepthImage:format"]
-    assert (layout["width"], layout["height"]) == (80, 60)
-    assert recording.fixed[entity]["DepthImage:meter"] == [1.0]
-    camera = recording.fixed["/world/depth_camera"]
-    (backdrop,) = recording.fixed[CAMERA]["Pinhole:image_plane_distance"]
-    assert backdrop > inputs.lifting.depth[-2].max()  # the picture hides none of it
-    np.testing.assert_allclose(camera["Pinhole:resolution"], [[80, 60]])
-    matrix = np.asarray(camera["Pinhole:image_from_camera"]).reshape(3, 3).T
-    # A point falls on the same place of both pictures: pixel centres, scaled.
-    point = np.array([0.2, -0.1, 1.5])
-    large, small = (k @ point / point[2] for k in (inputs.intrinsics, matrix))
-    np.testing.assert_allclose((large + 0.5)[:2] / 4.0, (small + 0.5)[:2], rtol=1e-6)
-    np.testing.assert_allclose(
-        camera["Transform3D:translation"], recording.fixed[CAMERA]["Transform3D:translation"]
-    )
-
-
-def test_depth_is_seen_in_3d_only(inputs: RerunInputs, tmp_path: Path) -> None:
-    """The blueprint's view of the picture contains what lies below the camera, the 3D view this."""
-    import rerun.blueprint as rrb
-
-    from viewers.rerun_blueprint import blueprint
-
-    recording = Recording(estimated(inputs), tmp_path)
-    below = [e for e in recording.entities if "depth_camera" in e]
-    assert sorted(below) == ["/world/depth_camera", "/world/depth_camera/depth"]
-    tabs = blueprint(estimated(inputs)).root_container.contents[0]
-    world, flat = tabs.contents
-    assert isinstance(flat, rrb.Spatial2DView)
-    assert flat.contents == f"+ {CAMERA}/**"
-    assert "+ /world/**" in world.contents
-
-
-def test_recorded_depth_is_not_logged(recording: Recording) -> None:
-    assert not any("depth_camera" in entity for entity in recording.entities)

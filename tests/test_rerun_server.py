@@ -39,6 +39,16 @@ def test_serves_bytes_and_files_by_name(server: AssetServer, tmp_path: Path) -> 
     assert (status, body, headers["Cache-Control"]) == (200, b"from a file", "no-store")
 
 
+def test_a_page_may_load_from_here_only(server: AssetServer) -> None:
+    server.put("page.html", Asset(b"<html>", "text/html"))
+    _, _, headers = get(server, f"/{server.token}/page.html")
+    rules = dict(rule.split(" ", 1) for rule in headers["Content-Security-Policy"].split("; "))
+    assert rules["default-src"] == "'none'"
+    assert rules["script-src"] == "'self' 'wasm-unsafe-eval'"
+    assert rules["connect-src"] == "'self'"
+    assert headers["Referrer-Policy"] == "no-referrer"
+
+
 @pytest.mark.parametrize("path", ["/", "/a.rrd", "/wrong/a.rrd", "/{token}/b.rrd", "/{token}/"])
 def test_everything_else_is_not_found(server: AssetServer, path: str) -> None:
     server.put("a.rrd", Asset(b"secret", "application/octet-stream"))

@@ -1,277 +1,328 @@
-"""What the window and the embedded viewer tell each other, without echo.
+"""What the window and the embedded viewer tell each other: one object for the panel.
 
-The viewer answers every frame it is told with a time event of its own, and scrubbing sends faster
-than it answers. `RerunBridge` keeps the two apart: an event counts as the viewer's own move only
-if no order of ours is under way and it is not the frame we know already.
+The parts that keep time, selection and layout equal on both sides are in modules of their own;
+here recordings are opened and closed, and events find who they are for.
 """
 
 from __future__ import annotations
 
 import base64
-import json
 import logging
-from collections import deque
-from typing import Any
+from collections.abc import Callable
+from enum import Enum, auto
 
-from PySide6.QtCore import QElapsedTimer, QObject, QTimer, Signal, Slot
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from viewers.rerun_events import PageEvent, parse_event
+from viewers.rerun_layout_link import LayoutLink
+from viewers.rerun_protocol import (
+    ViewerReport,
+    close_request,
+    errors_of,
+    last_log_of,
+    logs_request,
+    open_request,
+    picture_of,
+    report_of,
+    screenshot_request,
+    state_request,
+)
+from viewers.rerun_requests import PageChannel, Requests
+from viewers.rerun_selection import SelectionLink
+from viewers.rerun_time import TimeLink
 
 log = logging.getLogger(__name__)
 
-TIMELINE = "frame"
-"""Name of the timeline that the recordings use and the window follows."""
-SEND_INTERVAL_MS = 16
-"""Orders within one frame of the screen become one (our choice)."""
-REST_MS = 90
-"""A calm viewer follows once the frame has rested this long (longer than a key repeats) ..."""
-LONGEST_WAIT_MS = 500
-"""... or when it has waited this long, so that it moves while the cursor plays."""
-RETRY_INTERVAL_MS = 50
-"""A recording that is still arriving takes no orders; it is asked again after this time."""
-REMEMBERED = 64
-"""Frames the viewer announced last; the window hands them back while the viewer plays."""
+ANSWER_MS = 10_000
+"""Who asks for a picture or the state is told after this time that there is none."""
+DOUBT_MS = 1_500
+"""A recording that has not arrived after this time is looked for among the viewer's errors."""
+_TIME_KINDS = frozenset({"time_update", "timeline_change", "play", "pause", "drawn"})
+
+
+class Phase(Enum):
+    """How far the recording asked for is."""
+
+    CLOSED = auto()
+    CANCELLING = auto()
+    ARRIVING = auto()
+    PLACING = auto()
+    OPEN = auto()
 
 
 class RerunBridge(QObject):
-    """The object that the page knows as `bridge`.
+    """The viewer as the panel sees it.
+
+    Attributes:
+        channel: What the page may reach.
+        time: Frame and playback.
+        selection: Selected entity.
+        layouts: Layout and loop range.
 
     Signals:
-        toViewer: (line of JSON) For the page.
         loaded: The viewer runs and takes orders.
-        opened: The recording asked for last is shown.
-        failed: (sentence) The viewer cannot run or panicked.
-        frameChanged: (frame) The viewer moved by itself.
-        playingChanged: (playing) The viewer started or stopped by itself.
-        entitySelected: (entity path) The user selected something in the viewer.
+        opened: The recording asked for last is shown, at our frame and in its layout.
+        failed: (sentence) The viewer cannot run, panicked, hangs or cannot read the recording.
     """
 
-    toViewer = Signal(str)
     loaded = Signal()
     opened = Signal()
     failed = Signal(str)
-    frameChanged = Signal(int)
-    playingChanged = Signal(bool)
-    entitySelected = Signal(str)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._frame = 0
-        self._playing = False
+        self.channel = PageChannel(self.take_line, self)
+        self._requests = Requests(self, self.channel.toViewer.emit)
+        self._requests.stalled.connect(lambda: self.failed.emit("The 3D viewer stopped answering."))
+        self.time = TimeLink(self, self._requests)
+        self.selection = SelectionLink(self, self._requests)
+        self.layouts = LayoutLink(self, self._requests, lambda: self.time.is_playing)
+        self._phase = Phase.CLOSED
+        self._is_ready = False
         self._url = ""
+        self._layout = ""
         self._store = ""
-        self._recording: tuple[str, str] = ("", "")
-        self._opening = False
-        self._retry = False
-        self._arrived = 0
-        self._timeline = TIMELINE
-        self._ready = False
-        self._number = 0
-        self._done = 0
-        self._announced: deque[int] = deque(maxlen=REMEMBERED)
-        self._is_calm = False
-        self._waiting = QElapsedTimer()
-        self._send_later = QTimer(self, singleShot=True)
-        self._send_later.timeout.connect(self._send_time)
-
-    @property
-    def frame(self) -> int:
-        """Frame that the viewer shows or is on its way to."""
-        return self._frame
-
-    @property
-    def is_playing(self) -> bool:
-        """True while the viewer plays."""
-        return self._playing
+        self._shown: tuple[str, str] = ("", "")
+        self._last_log = 0
+        self._turn = 0
+        self._doubt = QTimer(self, interval=DOUBT_MS)
+        self._doubt.timeout.connect(self._look_for_errors)
 
     @property
     def is_ready(self) -> bool:
         """True while the viewer takes orders."""
-        return self._ready
+        return self._is_ready
+
+    @property
+    def is_open(self) -> bool:
+        """True while a recording is shown and follows."""
+        return self._phase is Phase.OPEN
 
     @property
     def is_settled(self) -> bool:
-        """True if no order is under way."""
-        return self._done >= self._number and not self._send_later.isActive()
+        """True if a recording is shown and no order of ours waits or is under way."""
+        parts = (self.time, self.selection, self.layouts)
+        return self.is_open and self._requests.is_empty and all(part.is_settled for part in parts)
 
     @property
     def recording(self) -> tuple[str, str] | None:
         """Application id and recording id of what is shown; None before it is."""
-        return self._recording if self._ready and self._store and not self._opening else None
+        return self._shown if self.is_open else None
 
-    # -- orders from the window; none of them emits a frameChanged or playingChanged
+    # -- orders of the panel
 
     def reset(self) -> None:
-        """Forget the page (it is reloaded or gone); the frame and the playing state stay."""
-        self._ready = self._opening = False
+        """Forget the page (it is reloaded or gone); frame, selection and loop stay."""
+        self._is_ready = False
         self._url = self._store = ""
-        self._done = self._number
-        self._send_later.stop()
+        self._enter(Phase.CLOSED)
+        self._requests.forget_all()
 
-    def open(self, url: str) -> None:
-        """Show the recording at `url`; it opens paused at the current frame."""
-        self._url = url
-        self._opening = True
-        self._arrived = 0
-        self._playing = False
-        self._send_later.stop()  # the frame is sent once the recording is there
-        self._say(type="open", url=url)
+    def set_watched(self, watched: bool) -> None:
+        """Notice when the viewer hangs; only while it is visible does it answer at all."""
+        self._requests.set_watched(watched)
+
+    def open(self, url: str, layout: str = "") -> None:
+        """Show the recording at `url`, paused at our frame; of several in a row the newest wins.
+
+        Args:
+            url: Address of an .rrd.
+            layout: A kept layout that is put in if it fits; "" keeps the recording's own.
+        """
+        previous, self._url, self._layout = self._url, url, layout
+        self.time.rest()
+        if self._phase is Phase.CANCELLING:
+            return
+        if self._phase is Phase.ARRIVING and previous:
+            self._cancel(previous)
+        else:
+            self._load()
+
+    def renew(self, layout: str) -> None:
+        """Bring the recording that is open to our frame and a layout again, paused."""
+        self._layout = layout
+        self.time.rest()
+        self._place(again=True)
+
+    def close_recording(self) -> None:
+        """Show nothing; what is loading is not shown when it arrives."""
+        previous, self._url = self._url, ""
+        if self._phase is Phase.CANCELLING:
+            return
+        if self._phase is Phase.ARRIVING and previous:
+            self._cancel(previous)
+        else:
+            self._enter(Phase.CLOSED)
+        if self._store:
+            self._requests.ask(close_request(store=self._store))
+            self._store = ""
 
     def add(self, data: bytes) -> None:
         """Add the contents of an .rrd to the recording that is shown; its time stays."""
-        if self.recording is not None:
-            self._say(type="add", data=base64.b64encode(data).decode("ascii"))
-
-    def close_recording(self) -> None:
-        """Close the recording that is shown, if any."""
-        if self._store:
-            self._say(type="close", store=self._store)
-        self._url = self._store = ""
-        self._opening = False
-
-    def set_frame(self, frame: int) -> None:
-        """Go to `frame`; the newest of several in a row wins."""
-        if frame == self._frame or (self._playing and frame in self._announced):
-            return
-        self._frame = frame
-        self._schedule()
-
-    def set_playing(self, playing: bool) -> None:
-        """Start or stop playback."""
-        if playing != self._playing:
-            self._playing = playing
-            self._announced.clear()
-            self._send_later.stop()
-            self._schedule(at_once=True)
-
-    def set_calm(self, calm: bool) -> None:
-        """Follow only when the frame rests, for viewers that draw in software.
-
-        Such a viewer takes a core for each step of the cursor, and the frame beside it, which the
-        user looks at, would be late.
-        """
-        self._is_calm = calm
+        if self.is_open:
+            self._requests.say(type="add", data=base64.b64encode(data).decode("ascii"))
 
     def set_panel_states(self, states: dict[str, str]) -> None:
         """Set Rerun's panels (`top`, `blueprint`, `selection`, `time`) to `hidden`, ..."""
-        self._say(type="panels", states=states)
+        self._requests.say(type="panels", states=states)
 
     def set_theme(self, name: str) -> None:
         """Set `dark` or `light`."""
-        self._say(type="theme", name=name)
+        self._requests.say(type="theme", name=name)
 
-    def _schedule(self, *, at_once: bool = False) -> None:
-        if not self._ready or not self._store or self._opening:
+    def ask_state(self, callback: Callable[[ViewerReport | None], None]) -> None:
+        """Ask the viewer what it shows; None if it does not say so within 10 s."""
+        if not self._is_ready:
+            callback(None)
             return
-        waits = self._send_later.isActive()
-        if not waits:
-            self._waiting.start()
-        if self._is_calm and not at_once:
-            if not waits or self._waiting.elapsed() < LONGEST_WAIT_MS:
-                self._send_later.start(REST_MS)
-        elif not waits:
-            self._send_later.start(SEND_INTERVAL_MS)
 
-    def _send_time(self) -> None:
-        self._number += 1
-        self._say(
-            type="time",
-            timeline=TIMELINE,
-            frame=self._frame,
-            playing=self._playing,
-            number=self._number,
+        def answered(answer: bytes) -> None:
+            callback(report_of(answer))
+
+        self._requests.ask(
+            state_request(), answered, lambda _: callback(None), timeout_ms=ANSWER_MS
         )
 
-    def _say(self, **fields: Any) -> None:
-        line = json.dumps(fields)
-        log.debug("to viewer: %s", line)
-        self.toViewer.emit(line)
+    def take_screenshot(
+        self, callback: Callable[[bytes | None], None], longest_side: int = 0
+    ) -> None:
+        """Ask the viewer for a PNG of itself; None if it gives none within 10 s."""
+        if not self._is_ready:
+            callback(None)
+            return
 
-    # -- what the viewer says
+        def answered(answer: bytes) -> None:
+            callback(picture_of(answer))
 
-    @Slot(str)
-    def fromViewer(self, line: str) -> None:
+        request = screenshot_request(longest_side)
+        self._requests.ask(request, answered, lambda _: callback(None), timeout_ms=ANSWER_MS)
+
+    # -- recordings
+
+    def _enter(self, phase: Phase) -> None:
+        """Go on to a phase; what was begun in another one comes to nothing."""
+        self._phase = phase
+        self._turn += 1
+        self._doubt.stop()
+        if phase is not Phase.OPEN:
+            self.time.close()
+            self.selection.close()
+            self.layouts.close()
+
+    def _load(self) -> None:
+        self._enter(Phase.ARRIVING)
+        url = self._url
+
+        def refused(reason: str) -> None:
+            if url == self._url:
+                self.failed.emit(_unreadable(reason, url))
+
+        self._requests.ask(open_request(url), None, refused)
+        self._doubt.start()
+
+    def _cancel(self, url: str) -> None:
+        """Stop loading what is no longer wanted, then go on with what is."""
+        self._enter(Phase.CANCELLING)
+        turn = self._turn
+
+        def ended(_: bytes | str) -> None:
+            if turn != self._turn:
+                return
+            if self._url:
+                self._load()
+            else:
+                self._enter(Phase.CLOSED)
+
+        self._requests.ask(close_request(url=url), ended, ended)
+
+    def _take_recording(self, event: PageEvent) -> None:
+        if self._phase is Phase.CANCELLING:
+            return  # closed with all else that came from its address
+        if self._phase is not Phase.ARRIVING:
+            if event.store != self._store:
+                self._requests.ask(close_request(store=event.store))
+            return
+        old, self._store = self._store, event.store
+        self._shown = (event.application, event.recording)
+        if old and old != self._store:
+            self._requests.ask(close_request(store=old))
+        self._place()
+
+    def _place(self, *, again: bool = False) -> None:
+        """Bring what arrived to our frame and layout, then say that it is open."""
+        self._enter(Phase.PLACING)
+        turn = self._turn
+
+        def is_open() -> None:
+            if turn == self._turn:
+                self._enter(Phase.OPEN)
+                self.selection.open()
+                self.opened.emit()
+
+        def is_placed() -> None:
+            if turn == self._turn:
+                self.layouts.place(self._layout, is_open, again=again)
+
+        # A recording may start to play by itself.
+        self.time.place(is_placed)
+
+    def _look_for_errors(self) -> None:
+        """What cannot be read never arrives, and what is open already does not arrive again."""
+        turn, url = self._turn, self._url
+
+        def take_errors(answer: bytes) -> None:
+            self._last_log = max(self._last_log, last_log_of(answer))
+            found = [text for text in errors_of(answer) if url and url in text]
+            if turn != self._turn:
+                return
+            if found:
+                self.failed.emit(_unreadable(found[-1], url))
+            else:
+                self._requests.ask(state_request(), take_state)
+
+        def take_state(answer: bytes) -> None:
+            report = report_of(answer)
+            is_there = self._store and self._store in report.recordings
+            if turn == self._turn and is_there and not report.loading:
+                self._place(again=True)
+
+        self._requests.ask(logs_request(self._last_log), take_errors)
+
+    # -- what the page says
+
+    def take_line(self, line: str) -> None:
         """Take one event of the page or of the viewer (JSON). Unknown ones are ignored."""
         log.debug("viewer: %.300s", line)
         try:
-            event = json.loads(line)
-            kind = event["type"]
-        except (ValueError, KeyError, TypeError):
-            log.warning("the viewer said something unreadable: %.200s", line)
+            event = parse_event(line)
+        except ValueError as error:
+            log.warning("the viewer said something unreadable (%s): %.200s", error, line)
             return
-        if kind in ("time_update", "timeline_change"):
-            self._timeline = event.get("timeline", self._timeline)
-            self._take_time(float(event["time"]))
-        elif kind in ("play", "pause"):
-            self._take_playing(kind == "play")
-        elif kind == "selection_change":
-            self._take_selection(event.get("items", []))
-        elif kind == "done":
-            self._take_done(int(event["number"]))
-        elif kind == "recording_open":
+        if event.kind in _TIME_KINDS:
+            self.time.take(event)
+        elif event.kind in ("answer", "refused"):
+            self._requests.take(event)
+        elif event.kind == "selection_change":
+            self.selection.take(event)
+        elif event.kind == "touched":
+            self.layouts.touch()
+        elif event.kind == "recording_open":
             self._take_recording(event)
-        elif kind == "ready":
-            self._ready = True
+        elif event.kind == "ready":
+            self._is_ready = True
             self.loaded.emit()
-        elif kind == "failed":
-            self._ready = False
-            self.failed.emit(str(event.get("message", "")))
-        elif kind == "refused":
-            self._take_refusal(str(event.get("message", "")))
+        elif event.kind == "failed":
+            self._is_ready = False
+            self.failed.emit(_sentence(event.message))
 
-    def _take_time(self, time: float) -> None:
-        if self._opening or not self.is_settled or self._timeline != TIMELINE:
-            return
-        frame = int(time)  # fractional while playing
-        if frame == self._frame:
-            return
-        self._frame = frame
-        self._announced.append(frame)
-        self.frameChanged.emit(frame)
 
-    def _take_playing(self, playing: bool) -> None:
-        if self._opening or not self.is_settled or playing == self._playing:
-            return
-        self._playing = playing
-        self._announced.clear()
-        self.playingChanged.emit(playing)
+def _sentence(text: str) -> str:
+    """The first line of what may be a report of a panic."""
+    line = text.strip().partition("\n")[0].strip()
+    return f"{line[:200]}…" if len(line) > 200 else line
 
-    def _take_selection(self, items: list[dict[str, Any]]) -> None:
-        for item in items:
-            if item.get("type") == "entity":
-                self.entitySelected.emit("/" + str(item["entity_path"]).lstrip("/"))
 
-    def _take_recording(self, event: dict[str, Any]) -> None:
-        old = self._store
-        application = str(event.get("application_id", ""))
-        # Ids join with colons; the application's own are escaped (viewer_control.proto).
-        escaped = application.replace("\\", "\\\\").replace(":", "\\:")
-        self._recording = (application, str(event.get("recording_id", "")))
-        self._store = f"Recording:{escaped}:{event.get('recording_id', '')}"
-        if not self._url:  # cleared while it was loading
-            self.close_recording()
-            return
-        # The old one goes only now: with a recording of the same application still open, the
-        # viewer keeps the user's layout and eye.
-        if old and old != self._store:
-            self._say(type="close", store=old)
-        # A recording starts to play by itself.
-        self._timeline = TIMELINE
-        self._send_time()
-        self._arrived = self._number
-
-    def _take_refusal(self, message: str) -> None:
-        if self._opening:
-            # "no timelines yet": a recording is announced before its data have arrived.
-            self._retry = True
-        else:
-            log.warning("the viewer refused: %s", message)
-
-    def _take_done(self, number: int) -> None:
-        self._done = max(self._done, number)
-        if not self._opening or not 0 < self._arrived <= self._done or not self.is_settled:
-            return
-        if self._retry:
-            self._retry = False
-            self._send_later.start(RETRY_INTERVAL_MS)
-            return
-        self._opening = False
-        self.opened.emit()
+def _unreadable(reason: str, url: str) -> str:
+    """Why a recording is not shown, without its secret address."""
+    reason = reason.partition("\n")[0].partition(f", url: {url}")[0].replace(url, "the recording")
+    return _sentence(f"The viewer cannot read this recording: {reason.strip().rstrip('.')}.")

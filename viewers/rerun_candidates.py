@@ -4,31 +4,27 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.model.arrays import F32, Bool
-from pipeline.model.candidate import Box, TracksResult
+from pipeline.model.candidate import Box
 from pipeline.model.palette import TARGET, candidate_color
+from viewers.rerun_boxes import log_boxes_3d
+from viewers.rerun_clouds import FAINT, Cloud, log_cloud, paint
+from viewers.rerun_depth import ClipDepth
 from viewers.rerun_inputs import camera_path
-from viewers.rerun_scene import Rgba, Scene, log_boxes, log_strips, on_screen, outlines
+from viewers.rerun_points import as_index, cloud_columns, cloud_seen
+from viewers.rerun_scene import Scene, log_boxes, log_strips, one_mask, outlines
+from viewers.rerun_solids import log_mask_points, log_solid
 
-TAIL_S = 2.0
-"""Length of the tails in seconds (our choice: long enough to see a reach)."""
-TAILS = 8
-"""Points of the winner that get a tail of their own."""
-FAINT = 150
-"""Opacity 0..255 of candidates that did not win."""
+__all__ = ["FAINT", "log_candidate", "log_target"]
 
 
-def log_candidates(scene: Scene) -> None:
-    """Log boxes, outlines, points and tails of all candidates, in the palette's colours."""
-    for candidate in range(scene.inputs.candidate_count):
-        _log_boxes(scene, candidate)
-        _log_outline(scene, candidate)
-        _log_points(scene, candidate)
-
-
-def _paint(scene: Scene, candidate: int) -> Rgba:
-    plain = scene.inputs.winner in (-1, candidate)
-    return (*candidate_color(candidate), 255 if plain else FAINT)
+def log_candidate(scene: Scene, candidate: int) -> None:
+    """Log boxes, outline, points and tails of a candidate, in the palette's colours."""
+    if not scene.inputs.has_camera:
+        return
+    _log_boxes(scene, candidate)
+    _log_outline(scene, candidate)
+    _log_points(scene, candidate)
+    log_mask_points(scene, ClipDepth(scene.inputs), candidate)
 
 
 def _log_boxes(scene: Scene, candidate: int) -> None:
@@ -36,9 +32,9 @@ def _log_boxes(scene: Scene, candidate: int) -> None:
     inputs = scene.inputs
     boxes: dict[int, Box] = {}
     if inputs.tracks is not None and candidate < inputs.tracks.boxes.shape[1]:
-        for frame, box in zip(inputs.tracks.frames, inputs.tracks.boxes[:, candidate], strict=True):
-            # A lost candidate is an empty row, not a box that stands still.
-            boxes[int(frame)] = tuple(float(v) for v in box)  # type: ignore[assignment]
+        # A lost candidate is an empty row, not a box that stands still.
+        carried = inputs.tracks.boxes[:, candidate].tolist()
+        boxes = dict(zip(inputs.tracks.frames.tolist(), carried, strict=True))
     if inputs.proposals is not None:
         for proposal in inputs.proposals.candidates:
             if proposal.id == candidate:
@@ -49,7 +45,7 @@ def _log_boxes(scene: Scene, candidate: int) -> None:
         f"{camera_path(inputs.camera_model)}/candidates/{candidate}/box",
         boxes,
         inputs.name_of(candidate),
-        _paint(scene, candidate),
+        paint(scene, candidate),
         2.5 if wins else 1.2,
         named=wins,  # labels of all would hide small objects
     )
@@ -62,108 +58,51 @@ def _log_outline(scene: Scene, candidate: int) -> None:
         return
     camera = scene.inputs.camera_model
     scale = np.array([camera.width / masks.width, camera.height / masks.height])
-    strips = outlines(masks.masks[candidate], scale)
+    strips = outlines(one_mask(masks, candidate), scale)
     entity = f"{camera_path(camera)}/candidates/{candidate}/mask"
-    log_strips(
-        scene, entity, [masks.keyframe], [len(strips)], strips, _paint(scene, candidate), 1.5
-    )
+    color, until = paint(scene, candidate), scene.inputs.after_keyframe
+    log_strips(scene, entity, [masks.keyframe], [len(strips)], strips, color, 1.5, until)
 
 
 def _log_points(scene: Scene, candidate: int) -> None:
-    """Visible points and tails, in the picture and, with geometry, in the world."""
+    """Points and tails in the picture and, with geometry, all there is in the world."""
     inputs, tracks = scene.inputs, scene.inputs.tracks
     if tracks is None:
         return
-    chosen = (tracks.candidate == candidate) & tracks.kept
-    if not chosen.any():
-        chosen = tracks.candidate == candidate
-    if not chosen.any():
+    columns = cloud_columns(tracks, candidate)
+    if not columns.size:
         return
     flat = f"{camera_path(inputs.camera_model)}/candidates/{candidate}"
-    _log_cloud(scene, tracks, flat, candidate, tracks.points[:, chosen], tracks.visible[:, chosen])
+    own = as_index(columns)
+    log_cloud(scene, flat, Cloud(candidate, tracks.points[:, own], cloud_seen(tracks, columns)))
     lifting = inputs.lifting
     if lifting is not None and inputs.has_geometry:
-        xyz = inputs.world_points(lifting.xyz[:, chosen])
-        solid = f"world/candidates/{candidate}"
+        seen = cloud_seen(tracks, columns, lifting=lifting)
+        cloud = Cloud(candidate, inputs.world_points(lifting.xyz[:, own]), seen)
         # Where metres differ from frame to frame, a tail is a way that nothing went.
-        tails = not lifting.scale_drifts
-        _log_cloud(scene, tracks, solid, candidate, xyz, tracks.visible[:, chosen], tails)
-
-
-def _log_cloud(
-    scene: Scene,
-    tracks: TracksResult,
-    entity: str,
-    candidate: int,
-    points: F32,
-    visible: Bool,
-    with_tails: bool = True,
-) -> None:
-    """Log points (F, n, 2 or 3) where they are visible and known, and their tails."""
-    import rerun as rr
-
-    wins = candidate == scene.inputs.winner
-    color = _paint(scene, candidate)
-    seen: Bool = np.asarray(visible & np.isfinite(points).all(axis=2), np.bool_)
-    archetype = rr.Points2D if points.shape[2] == 2 else rr.Points3D
-    radius = on_screen(2.2 if wins else 1.4)
-    scene.fixed(f"{entity}/points", archetype.from_fields(colors=[color], radii=radius))
-    scene.rows(
-        f"{entity}/points",
-        tracks.frames,
-        seen.sum(axis=1),
-        archetype.columns(positions=points[seen]),
-    )
-    if not with_tails:
-        return
-    paths = [_centre(points, seen)]
-    if wins:
-        best = np.argsort(-seen.sum(axis=0), kind="stable")[:TAILS]
-        paths += [np.where(seen[:, [i]], points[:, i], np.nan) for i in best]
-    lengths, strips = _tails(paths, max(2, round(TAIL_S * tracks.fps)))
-    log_strips(
-        scene, f"{entity}/track", tracks.frames, lengths, strips, color, 2.0 if wins else 1.2
-    )
-
-
-def _centre(points: F32, seen: Bool) -> F32:
-    """(F, d) median of the seen points, NaN where none is seen."""
-    centre = np.full((len(points), points.shape[2]), np.nan, np.float32)
-    for row in np.flatnonzero(seen.any(axis=1)):
-        centre[row] = np.median(points[row, seen[row]], axis=0)
-    return centre
-
-
-def _tails(paths: list[F32], length: int) -> tuple[list[int], list[F32]]:
-    """Cut the last `length` steps of each path at each frame; gaps end a tail."""
-    lengths: list[int] = []
-    strips: list[F32] = []
-    known = [np.asarray(np.isfinite(path).all(axis=1)) for path in paths]
-    for row in range(len(paths[0])):
-        count = 0
-        for path, there in zip(paths, known, strict=True):
-            first = max(0, row - length)
-            gaps = np.flatnonzero(~there[first : row + 1])
-            if gaps.size:
-                first += int(gaps[-1]) + 1
-            if row - first >= 1:
-                strips.append(path[first : row + 1])
-                count += 1
-        lengths.append(count)
-    return lengths, strips
+        log_cloud(scene, f"world/candidates/{candidate}", cloud, not lifting.scale_drifts)
+        log_solid(scene, cloud, columns)
 
 
 def log_target(scene: Scene) -> None:
-    """Log the target's box over the clip and the object's box at its end."""
+    """Log the target's box over the clip and the object's box at its end, also in space."""
     inputs, target = scene.inputs, scene.inputs.target
-    if target is None:
+    if target is None or not inputs.has_camera:
         return
     flat = camera_path(inputs.camera_model)
     start, end = inputs.clip
-    if target.box is not None:
-        color = (*TARGET, 255)
-        log_boxes(scene, f"{flat}/target/box", {start: target.box}, "target", color, 2.0, end)
-    if target.object_end_box is not None:
-        last = {max(start, end - 1): target.object_end_box}
-        color = (*candidate_color(max(inputs.winner, 0)), 255)
-        log_boxes(scene, f"{flat}/target/object_end", last, "object at end", color, 1.5, end)
+    last = max(start, end - 1)
+    # The target was found at a frame of its own; where nothing moves it, it was there all along.
+    seen = target.candidates[target.winner].frame if target.winner >= 0 else start
+    mine = (*candidate_color(max(inputs.winner, 0)), 255)
+    for name, label, box, color, width, frame, found in (
+        ("box", "target", target.box, (*TARGET, 255), 2.0, start, seen),
+        ("object_end", "object at end", target.object_end_box, mine, 1.5, last, last),
+    ):
+        if box is None or not np.isfinite(box).all():
+            continue
+        log_boxes(scene, f"{flat}/target/{name}", {frame: box}, label, color, width, end)
+        if inputs.has_geometry:
+            corners = ClipDepth(inputs).boxed(box, found, inputs.tracked_step)[None]
+            entity = f"world/target/{name}"
+            log_boxes_3d(scene, entity, [frame], corners, label, color, width, end)

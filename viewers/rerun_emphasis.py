@@ -1,14 +1,14 @@
 """Lets entities of an open recording stand out: a few static values that replace the logged ones.
 
-Rerun 0.41 has no request that selects an entity from outside. A recording can be added to while it
-is shown, though, and of a static component the newest value counts: so a small .rrd of the same
-recording paints what is meant in the term's colour and thicker, and another one puts it back.
+Selecting would outline one entity; a term is several, and the selection is the user's. A recording
+can be added to while it is shown, and of a static component the newest value counts: so a small
+.rrd of the same recording paints what is meant in the term's colour and thicker, and another one
+puts it back.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pipeline.model.palette import GRIPPER, ROBOT, TERMS, candidate_color
@@ -78,25 +78,16 @@ def emphasis_bytes(
         before: What stands out now, or None.
         now: What shall, or None.
     """
-    stream, memory = _stream(application, recording)
-    if before is not None:
-        for entity in before.entities:
-            stream.log(entity, _usual(entity, before), static=True)
-    if now is not None:
-        for entity in now.entities:
-            stream.log(entity, _strong(entity, now), static=True)
-    stream.flush()
-    data: bytes = memory.drain_as_bytes()
-    return data
+    from viewers.rerun_streams import memory_stream
 
-
-@lru_cache(maxsize=1)
-def _stream(application: str, recording: str) -> tuple[rr.RecordingStream, rr.MemoryRecording]:
-    """A stream into a recording, kept: Rerun 0.41 never ends the thread of a stream."""
-    import rerun as rr
-
-    stream = rr.RecordingStream(application, recording_id=recording)
-    return stream, stream.memory_recording()
+    with memory_stream(application, recording) as memory:
+        if before is not None:
+            for entity in before.entities:
+                memory.stream.log(entity, _usual(entity, before), static=True)
+        if now is not None:
+            for entity in now.entities:
+                memory.stream.log(entity, _strong(entity, now), static=True)
+        return memory.take()
 
 
 def _usual(entity: str, emphasis: Emphasis) -> rr.AsComponents:

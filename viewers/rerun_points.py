@@ -11,7 +11,7 @@ import re
 
 import numpy as np
 
-from pipeline.model.arrays import I32
+from pipeline.model.arrays import I32, Bool
 from pipeline.model.candidate import TracksResult
 from pipeline.model.geometry import LiftingResult
 
@@ -29,6 +29,44 @@ def cloud_columns(tracks: TracksResult, candidate: int) -> I32:
     return np.flatnonzero(kept if kept.any() else own).astype(np.int32)
 
 
+def cloud_seen(
+    tracks: TracksResult,
+    columns: I32,
+    rows: slice = slice(None),
+    lifting: LiftingResult | None = None,
+) -> Bool:
+    """Which points of a cloud are shown, for many frames at once.
+
+    Args:
+        tracks: The tracks.
+        columns: (n,) columns of the cloud, see `cloud_columns`.
+        rows: Rows of the tracks' frames.
+        lifting: For the cloud in the world, where a point needs a 3D position; None for the one in
+            the picture.
+
+    Returns:
+        (F', n) bool for the F' chosen rows.
+    """
+    cloud = as_index(columns)
+    # Axis by axis: reductions over two or three numbers are slow, and a clip has millions of them.
+    seen = tracks.visible[rows, cloud].copy()
+    for axis in range(2):
+        seen &= np.isfinite(tracks.points[rows, cloud, axis])
+    if lifting is not None and not lifting.available:
+        seen[:] = False
+    elif lifting is not None:
+        for axis in range(3):
+            seen &= np.isfinite(lifting.xyz[rows, cloud, axis])
+    return seen
+
+
+def as_index(columns: I32) -> slice | I32:
+    """The same columns as a slice where they follow each other: a view in place of a copy."""
+    if len(columns) and columns[-1] - columns[0] + 1 == len(columns):
+        return slice(int(columns[0]), int(columns[-1]) + 1)
+    return columns
+
+
 def seen_columns(
     tracks: TracksResult, candidate: int, row: int, lifting: LiftingResult | None = None
 ) -> I32:
@@ -38,13 +76,10 @@ def seen_columns(
         tracks: The tracks.
         candidate: Candidate id.
         row: Row of the tracks' frames.
-        lifting: For the cloud in the world, where a point needs a 3D position; None for the one in
-            the picture.
+        lifting: As in `cloud_seen`.
     """
     columns = cloud_columns(tracks, candidate)
-    seen = tracks.visible[row, columns] & np.isfinite(tracks.points[row, columns]).all(axis=1)
-    if lifting is not None:
-        seen &= np.isfinite(lifting.xyz[row, columns]).all(axis=1)
+    seen = cloud_seen(tracks, columns, slice(row, row + 1), lifting)[0]
     return np.asarray(columns[seen], np.int32)
 
 

@@ -6,14 +6,15 @@ the latest value, so that without it boxes would stand still beyond the clip.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from pipeline.model.arrays import F32, F64, I32, Bool
-from pipeline.model.candidate import Box
+from pipeline.model.arrays import F32, F64, I32, Bool, unpack_masks
+from pipeline.model.candidate import Box, MasksResult
+from pipeline.model.problem import Cancelled
 from viewers.rerun_inputs import TIMELINE, RerunInputs
 
 if TYPE_CHECKING:
@@ -34,16 +35,23 @@ class Scene:
     Attributes:
         inputs: What is logged.
         recording: Where to.
+        cancelled: True as soon as nobody wants it any more.
     """
 
     inputs: RerunInputs
     recording: rr.RecordingStream
+    cancelled: Callable[[], bool] | None = None
 
-    def index(self, frames: Iterable[int]) -> list[rr.TimeColumn]:
+    def check(self) -> None:
+        """Raise Cancelled if nobody wants the recording any more. Called often."""
+        if self.cancelled is not None and self.cancelled():
+            raise Cancelled
+
+    def index(self, frames: Iterable[int] | I32) -> list[rr.TimeColumn]:
         """Time columns of these frames."""
         import rerun as rr
 
-        rows = np.asarray(list(frames), np.int64)
+        rows = np.asarray(frames if isinstance(frames, np.ndarray) else list(frames), np.int64)
         columns = [rr.TimeColumn(TIMELINE, sequence=rows)]
         if self.inputs.real_time:
             known = np.clip(rows, 0, self.inputs.demonstration.length - 1)
@@ -53,7 +61,11 @@ class Scene:
 
     def fixed(self, entity: str, *values: rr.AsComponents) -> None:
         """Log values that hold at all times."""
-        self.recording.log(entity, *values, static=True)
+        # As a chunk of its own, at once: `log` collects rows and sends them when it likes, so that
+        # an opening viewer draws points in made-up colours until the right ones arrive.
+        batches = [batch for value in values for batch in value.as_component_batches()]
+        columns = [batch.partition([len(batch.as_arrow_array())]) for batch in batches]
+        self.recording.send_columns(entity, [], columns)
 
     def rows(
         self,
@@ -73,6 +85,7 @@ class Scene:
             until: Frame of the empty row; None puts it one step after the last. The timeline
                 never grows beyond the episode: there, no empty row is needed.
         """
+        self.check()
         if len(frames) == 0 or not np.any(lengths):
             return
         times = [int(f) for f in frames]
@@ -138,16 +151,32 @@ def log_strips(
     strips: list[F32],
     color: Rgba,
     width: float,
+    until: int | None = None,
 ) -> None:
     """Log line strips (each (n, 2) pixels or (n, 3) metres), `lengths[i]` of them at frame i."""
+    import pyarrow as pa
     import rerun as rr
 
     if not strips:
         return
-    archetype = rr.LineStrips2D if strips[0].shape[1] == 2 else rr.LineStrips3D
+    flat = strips[0].shape[1] == 2
+    archetype = rr.LineStrips2D if flat else rr.LineStrips3D
     radius = on_screen(width / 2.0)
     scene.fixed(entity, archetype.from_fields(colors=[color], radii=radius))
-    scene.rows(entity, frames, lengths, archetype.columns(strips=strips))
+    # Rerun makes an Arrow array of each strip, which takes seconds for a clip; one of all does not.
+    batch = rr.components.LineStrip2DBatch if flat else rr.components.LineStrip3DBatch
+    kind = batch._ARROW_DATATYPE
+    points = np.concatenate(strips).astype(np.float32, copy=False).reshape(-1)
+    inner = pa.FixedSizeListArray.from_arrays(points, type=kind.value_type)
+    ends = np.cumsum([0, *(len(strip) for strip in strips)], dtype=np.int32)
+    packed = pa.ListArray.from_arrays(ends, inner, type=kind)
+    scene.rows(entity, frames, lengths, archetype.columns(strips=packed), until)
+
+
+def one_mask(masks: MasksResult, candidate: int) -> Bool:
+    """Mask (H, W) bool of one candidate; unpacking all of them takes as many times longer."""
+    packed = masks.packed[candidate : candidate + 1]
+    return np.asarray(unpack_masks(packed, masks.height, masks.width)[0], np.bool_)
 
 
 def outlines(mask: Bool, scale: F64) -> list[F32]:

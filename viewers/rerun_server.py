@@ -22,6 +22,20 @@ from typing import ClassVar
 log = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
+CONTENT_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        # Rerun's viewer is WebAssembly; nothing is inline, nothing is evaluated from text.
+        "script-src 'self' 'wasm-unsafe-eval'",
+        "style-src 'self'",
+        "connect-src 'self'",
+        "img-src 'self' data: blob:",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+"""What a page of ours may load: what this server has, and nothing else."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -85,6 +99,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         cache = "private, max-age=31536000, immutable" if asset.immutable else "no-store"
         self.send_header("Cache-Control", cache)
         self.send_header("X-Content-Type-Options", "nosniff")
+        self.send_header("Content-Security-Policy", CONTENT_POLICY)
+        self.send_header("Referrer-Policy", "no-referrer")
         self.send_header("Cross-Origin-Resource-Policy", "same-origin")
         self.end_headers()
         try:

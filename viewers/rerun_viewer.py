@@ -1,60 +1,41 @@
-"""The embedded Rerun viewer: a panel that shows a recording and keeps time with the window.
+"""The embedded Rerun viewer: a panel that shows a recording and is part of the window.
 
-Nothing of Rerun or QtWebEngine is loaded until a recording is to be seen. The viewer runs in
-Chromium's own renderer process; if it dies, the panel says so and the window stays.
+Time, selection, loop and layout go both ways. Nothing of Rerun or QtWebEngine is loaded until a
+recording is to be seen. The viewer runs in Chromium's own renderer process; if it dies, the panel
+says so and the window stays.
 """
 
 from __future__ import annotations
 
 import logging
-import tempfile
-import threading
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QFile, QIODevice, QObject, QProcess, Qt, QTimer, QUrl, Signal, Slot
-from PySide6.QtGui import QColor, QHideEvent, QShowEvent
-from PySide6.QtWidgets import (
-    QHBoxLayout,
-    QLabel,
-    QPushButton,
-    QStackedLayout,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtCore import Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QHideEvent, QShowEvent
+from PySide6.QtWidgets import QLabel, QStackedLayout, QVBoxLayout, QWidget
 
-from viewers.rerun_assets import (
-    ViewerAssets,
-    ViewerUnavailableError,
-    rerun_executable,
-    viewer_assets,
-)
 from viewers.rerun_bridge import RerunBridge
-from viewers.web_engine import (
-    WebView,
-    configure_environment,
-    make_view,
-    needs_software_gl,
-    why_unavailable,
-)
+from viewers.rerun_native_link import NativeLink
+from viewers.rerun_page import BACKGROUNDS, RerunPage
+from viewers.rerun_placeholder import Placeholder
+from viewers.rerun_protocol import ViewerReport
 
 if TYPE_CHECKING:
-    from PySide6.QtWebEngineCore import QWebEnginePage
-
     from viewers.rerun_emphasis import Emphasis
-    from viewers.rerun_server import AssetServer
 
 log = logging.getLogger(__name__)
 
 EMPTY_TEXT = "Run the pipeline to see 3D"
 LOADING_TEXT = "Loading the 3D viewer…"
+FOLLOWED_TEXT = "Also in Rerun's own window, which follows the cursor and the selection."
 READY_TIMEOUT_MS = 60_000
 """Software rendering on a busy machine needs up to 30 s for the first picture."""
-PANELS = {"top": "hidden", "blueprint": "hidden", "selection": "hidden", "time": "collapsed"}
-"""Rerun's own panels: our timeline is beside it; the time panel stays as one line."""
-_BACKGROUNDS = {"dark": "#1c1c1c", "light": "#ffffff"}
-_PAGE = Path(__file__).resolve().parents[1] / "resources" / "rerun" / "page.html"
+PANELS = {"top": "hidden"}
+"""Rerun's own panels. The others are as the recording's layout has them, so that a user who wants
+them may open them."""
 
 
 class ViewerState(StrEnum):
@@ -66,36 +47,32 @@ class ViewerState(StrEnum):
     FAILED = "failed"
 
 
-class _AssetsJob(QObject):
-    """Gets the viewer's files in a thread; outlives the panel if it must."""
-
-    found = Signal(object)
-    failed = Signal(str)
-
-    def start(self) -> None:
-        threading.Thread(target=self._run, name="rerun assets", daemon=True).start()
-
-    def _run(self) -> None:
-        try:
-            self.found.emit(viewer_assets())
-        except ViewerUnavailableError as error:
-            self.failed.emit(str(error))
-
-
 class RerunPanel(QWidget):
     """Shows a Rerun recording inside the window.
 
+    No setter emits a signal, and all may be called before the viewer is ready: frame, selection,
+    loop and theme are kept for it.
+
     Signals:
         frameChanged: (frame) The user moved the viewer's own time cursor, or it plays.
-        entitySelected: (entity path) The user selected an entity, e.g.
-            `/world/candidates/3/points`.
+        timeChanged: (frame, fractional) It plays and is between two frames.
         playingChanged: (playing) Playback was started or stopped in the viewer.
+        loopChanged: (first, last) The user changed the viewer's loop range, both frames included;
+            None and None when they ended it.
+        entitySelected: (entity path, instance) The user selected an entity, e.g.
+            `/world/candidates/3/points`, or one instance of it; instance -1 is the whole entity,
+            and an empty path says that they selected nothing.
+        layoutChanged: (layout) The user changed the viewer's layout: views, containers, tabs,
+            eyes. JSON for `set_layout`.
         readyChanged: (ready) The viewer shows the recording, or no longer does.
     """
 
     frameChanged = Signal(int)
-    entitySelected = Signal(str)
+    timeChanged = Signal(float)
     playingChanged = Signal(bool)
+    loopChanged = Signal(object, object)
+    entitySelected = Signal(str, int)
+    layoutChanged = Signal(str)
     readyChanged = Signal(bool)
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -104,53 +81,47 @@ class RerunPanel(QWidget):
         self._state = ViewerState.EMPTY
         self._theme = "dark"
         self._recording: Path | bytes | None = None
-        self._recordings = 0
-        self._server: AssetServer | None = None
-        self._job: _AssetsJob | None = None
-        self._web: WebView | None = None
-        self._scratch: tempfile.TemporaryDirectory[str] | None = None
-        self._is_shut_down = False
+        self._layout_wanted = ""
         self._is_ready = False
         self._emphasis: Emphasis | None = None
 
-        self._bridge = RerunBridge(self)
-        self._bridge.frameChanged.connect(self.frameChanged)
-        self._bridge.playingChanged.connect(self.playingChanged)
-        self._bridge.entitySelected.connect(self.entitySelected)
-        self._bridge.loaded.connect(self._on_loaded)
-        self._bridge.opened.connect(self._on_opened)
-        self._bridge.failed.connect(self._on_failed)
+        bridge = self._bridge = RerunBridge(self)
+        bridge.time.frameChanged.connect(self._on_frame)
+        bridge.time.timeChanged.connect(self.timeChanged)
+        bridge.time.playingChanged.connect(self._on_playing)
+        bridge.selection.entitySelected.connect(self._on_selected)
+        bridge.layouts.loopChanged.connect(self.loopChanged)
+        bridge.layouts.layoutChanged.connect(self._on_layout)
+        bridge.loaded.connect(self._on_loaded)
+        bridge.opened.connect(self._on_opened)
+        bridge.failed.connect(self._on_failed)
+        self._page = RerunPage(self, bridge.channel)
+        self._page.made.connect(self._on_made)
+        self._page.failed.connect(self._on_failed)
+        self._native = NativeLink(self)
+        self._native.frameChanged.connect(self._on_native_frame)
+        self._native.playingChanged.connect(self._on_native_playing)
+        self._native.openedChanged.connect(self._on_native)
+        self._native.failed.connect(self._on_native_failed)
         self._overdue = QTimer(self, singleShot=True, interval=READY_TIMEOUT_MS)
         self._overdue.timeout.connect(self._on_overdue)
 
-        self._message = QLabel(EMPTY_TEXT, alignment=Qt.AlignmentFlag.AlignCenter, wordWrap=True)
-        self._message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self._message.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self._reload = QPushButton("Reload")
-        self._reload.setToolTip("Start the embedded 3D viewer again.")
-        self._reload.clicked.connect(self.reload)
-        self._native = QPushButton("Open in the native viewer")
-        self._native.setToolTip("Show this recording in Rerun's own window, apart from this one.")
-        self._native.clicked.connect(self.open_native)
-        buttons = QHBoxLayout()
-        buttons.addStretch()
-        for button in (self._reload, self._native):
-            button.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # the space bar is for playback
-            button.hide()
-            buttons.addWidget(button)
-        buttons.addStretch()
-        placeholder = QWidget()
-        column = QVBoxLayout(placeholder)
-        column.setContentsMargins(16, 16, 16, 16)
-        column.setSpacing(8)
-        column.addStretch()
-        column.addWidget(self._message)
-        column.addLayout(buttons)
-        column.addStretch()
-        self._stack = QStackedLayout(self)
-        self._stack.addWidget(placeholder)
+        self._placeholder = Placeholder(EMPTY_TEXT)
+        self._placeholder.reloadAsked.connect(self.reload)
+        self._placeholder.nativeAsked.connect(self.open_native)
+        self._banner = QLabel(FOLLOWED_TEXT, wordWrap=True)
+        self._banner.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._banner.setContentsMargins(8, 4, 8, 4)
+        self._banner.hide()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self._banner)
+        self._stack = QStackedLayout()
+        self._stack.addWidget(self._placeholder)
+        column.addLayout(self._stack, 1)
 
-    # -- what the window sets
+    # -- what the window asks
 
     @property
     def state(self) -> ViewerState:
@@ -160,23 +131,56 @@ class RerunPanel(QWidget):
     @property
     def message(self) -> str:
         """The sentence that is shown in place of the viewer."""
-        return self._message.text()
+        return self._placeholder.text
 
     @property
     def frame(self) -> int:
         """Frame that is shown, or will be once the viewer is ready."""
-        return self._bridge.frame
+        return self._bridge.time.frame
 
-    def set_recording(self, recording: Path | str | bytes) -> None:
+    @property
+    def is_settled(self) -> bool:
+        """True if a recording is shown and the viewer has done all it was told."""
+        return self._bridge.is_settled
+
+    @property
+    def current_layout(self) -> str:
+        """The viewer's layout as JSON for `set_layout`; "" while none is known."""
+        return self._bridge.layouts.layout
+
+    def ask_state(self, callback: Callable[[ViewerReport | None], None]) -> None:
+        """Let the viewer itself say what it shows; None if it does not within 10 s."""
+        self._bridge.ask_state(callback)
+
+    def take_screenshot(self, callback: Callable[[bytes | None], None]) -> None:
+        """Let the viewer draw itself to a PNG; None if it does not within 10 s."""
+        self._bridge.take_screenshot(callback)
+
+    # -- what the window sets
+
+    def set_recording(self, recording: Path | str | bytes, *, layout: str = "") -> None:
         """Show a recording (an .rrd file, or its bytes), paused at the current frame.
 
         Starts the viewer if it is not running; while the panel is hidden, waits with that.
+
+        Args:
+            recording: What to show; of several in a row the newest wins.
+            layout: A layout that was kept (`layoutChanged`); "" for the recording's own, which is
+                also used if nothing of the recording would be seen in the kept one.
         """
+        before = self._recording
         self._recording = recording if isinstance(recording, bytes) else Path(recording)
-        if self._web is not None and self._bridge.is_ready:
+        self._layout_wanted = layout
+        if isinstance(recording, bytes) and recording == before and self._bridge.is_open:
+            # The viewer would take it for more of the same recording.
+            self._bridge.renew(layout)
+            return
+        if self._native.is_open:
+            self._native.open(self._recording, self.frame)
+        if self._page.view is not None and self._bridge.is_ready:
             self._open()
         elif self._state is ViewerState.FAILED:
-            self._native.show()
+            self._placeholder.native.show()
         else:
             self._show(ViewerState.LOADING, LOADING_TEXT)
             self._start_if_visible()
@@ -186,21 +190,42 @@ class RerunPanel(QWidget):
         self._recording = None
         self._overdue.stop()
         self._bridge.close_recording()
+        self._page.remove_recording()
         if self._state is ViewerState.FAILED:
-            self._native.hide()
+            self._placeholder.native.hide()
         else:
             self._show(ViewerState.EMPTY, reason)
 
     def set_frame(self, frame: int) -> None:
-        """Go to a frame of the episode; of several in a row the newest wins. Emits nothing."""
-        self._bridge.set_frame(frame)
+        """Go to a frame of the episode; of several in a row the newest wins."""
+        self._bridge.time.set_frame(frame)
+        self._native.set_frame(frame)
 
     def set_playing(self, playing: bool) -> None:
-        """Start or stop the viewer's own playback. Emits nothing, though playback moves time."""
-        self._bridge.set_playing(playing)
+        """Start or stop the viewer's own playback; while it plays, `frameChanged` tells where."""
+        self._bridge.time.set_playing(playing)
+        self._native.set_playing(playing)
+
+    def set_loop(self, first: int | None, last: int | None) -> None:
+        """Loop over these frames, both included; None ends the loop."""
+        loop = None if first is None or last is None else (min(first, last), max(first, last))
+        self._bridge.layouts.set_loop(loop)
+
+    def set_selection(self, entity: str, instance: int = -1) -> None:
+        """Select an entity, one instance of it, or with "" nothing.
+
+        An entity that the recording lacks does no harm: nothing is seen of it.
+        """
+        self._bridge.selection.set_selection(entity, instance)
+        self._native.set_selection(entity, instance)
+
+    def set_layout(self, layout: str) -> None:
+        """Put a kept layout in, at once and after a reload; "" is the recording's own."""
+        self._layout_wanted = layout
+        self._bridge.layouts.set_layout(layout)
 
     def set_emphasis(self, emphasis: Emphasis | None) -> None:
-        """Let the entities of a term stand out; None: as they were. Emits nothing."""
+        """Let the entities of a term stand out; None: as they were."""
         before, self._emphasis = self._emphasis, emphasis
         recording = self._bridge.recording
         if emphasis != before and recording is not None:
@@ -214,17 +239,16 @@ class RerunPanel(QWidget):
         Raises:
             ValueError: Another name.
         """
-        if name not in _BACKGROUNDS:
+        if name not in BACKGROUNDS:
             raise ValueError(f"theme: expected dark or light, got {name!r}")
         self._theme = name
-        if self._web is not None:
-            self._web.view.page().setBackgroundColor(QColor(_BACKGROUNDS[name]))
+        self._page.set_theme(name)
         if self._bridge.is_ready:
             self._bridge.set_theme(name)
 
     @Slot()
     def reload(self) -> None:
-        """Start the viewer afresh, with the same recording and frame."""
+        """Start the viewer afresh, with the same recording, frame, selection, loop and layout."""
         self._drop_view()
         if self._recording is None:
             self._show(ViewerState.EMPTY, EMPTY_TEXT)
@@ -233,134 +257,67 @@ class RerunPanel(QWidget):
             self._start_if_visible()
 
     @Slot()
-    def open_native(self) -> bool:
-        """Open the recording in Rerun's own program, a window apart. Returns False if it cannot."""
-        program = rerun_executable()
-        if self._recording is None or program is None:
-            self._message.setText("Rerun's own viewer is not installed (the `rerun` program).")
-            return False
-        path = self._recording
-        if isinstance(path, bytes):
-            if self._scratch is None:
-                self._scratch = tempfile.TemporaryDirectory(prefix="demoscope-")
-            file = Path(self._scratch.name) / "recording.rrd"
-            file.write_bytes(path)
-            path = file
-        arguments = [str(path), "--bind", "127.0.0.1", "--port", "auto"]
-        started, _ = QProcess.startDetached(str(program), arguments, "")
-        return started
+    def open_native(self) -> None:
+        """Show the recording in Rerun's own window as well; the panel says so once it is there."""
+        if self._recording is not None:
+            self._native.open(self._recording, self.frame)
 
     def shutdown(self) -> None:
         """End the viewer and its server; the panel cannot be used afterwards. May be repeated."""
-        self._is_shut_down = True
         self._drop_view(at_once=True)
-        if self._server is not None:
-            self._server.close()
-            self._server = None
-        if self._scratch is not None:
-            self._scratch.cleanup()
-            self._scratch = None
+        self._page.shutdown()
+        self._native.close()
 
     # -- starting
 
     def showEvent(self, event: QShowEvent) -> None:
         """Start the viewer if a recording waits for it."""
         super().showEvent(event)
+        self._bridge.set_watched(True)
         if self._state is ViewerState.LOADING:
             self._start_if_visible()
 
     def hideEvent(self, event: QHideEvent) -> None:
         """A hidden page draws no frame: stop counting how long it takes."""
         super().hideEvent(event)
+        self._bridge.set_watched(False)
         self._overdue.stop()
 
     def _start_if_visible(self) -> None:
-        if self._is_shut_down or not self.isVisible():
-            return
-        if self._web is not None:
-            self._overdue.start()
-            return
-        if self._job is not None:
-            return
-        reason = why_unavailable()
-        if reason:
-            self._on_failed(reason, worth_retrying=False)
-            return
-        self._job = _AssetsJob()
-        self._job.found.connect(self._on_assets)
-        self._job.failed.connect(self._on_failed)
-        self._job.start()
+        if self.isVisible():
+            if self._page.view is not None:
+                self._overdue.start()
+            self._page.start()
 
-    @Slot(object)
-    def _on_assets(self, assets: ViewerAssets) -> None:
-        self._job = None
-        if self._is_shut_down or self._web is not None or self._recording is None:
-            return
-        from viewers.rerun_server import Asset, AssetServer
-
-        if self._server is None:
-            self._server = AssetServer()
-        server = self._server
-        server.put("re_viewer.js", Asset(assets.script, "text/javascript", immutable=True))
-        server.put("re_viewer_bg.wasm", Asset(assets.module, "application/wasm", immutable=True))
-        page_url = server.put("page.html", Asset(_PAGE, "text/html; charset=utf-8"))
-
-        configure_environment()
-        self._bridge.set_calm(needs_software_gl())
-        from PySide6.QtWebChannel import QWebChannel
-
-        script = QFile(":/qtwebchannel/qwebchannel.js")
-        if not script.open(QIODevice.OpenModeFlag.ReadOnly):
-            self._on_failed("The 3D viewer needs QtWebChannel, which is not complete.")
-            return
-        server.put("qwebchannel.js", Asset(bytes(script.readAll().data()), "text/javascript"))
-        self._web = make_view(self, server.authority)
-        view, page = self._web.view, self._web.view.page()
-        page.setBackgroundColor(QColor(_BACKGROUNDS[self._theme]))
-        page.renderProcessTerminated.connect(self._on_renderer_gone)
-        channel = QWebChannel(page)
-        channel.registerObject("bridge", self._bridge)
-        page.setWebChannel(channel)
+    @Slot(QWidget)
+    def _on_made(self, view: QWidget) -> None:
         # It draws only while it is visible, so it waits behind the message, not hidden.
         self._stack.addWidget(view)
         self._stack.setStackingMode(QStackedLayout.StackingMode.StackAll)
         self._stack.setCurrentIndex(0)
         self._overdue.start()
-        view.load(QUrl(f"{page_url}?theme={self._theme}"))
 
     def _open(self) -> None:
-        from viewers.rerun_server import Asset
-
-        if self._server is None or self._recording is None:
+        if self._recording is None:
             return
         self._emphasis = None
-        self._server.remove(f"recording-{self._recordings}.rrd")
-        self._recordings += 1
-        name = f"recording-{self._recordings}.rrd"
-        self._bridge.open(
-            self._server.put(name, Asset(self._recording, "application/octet-stream"))
-        )
-        self._overdue.start()
+        self._bridge.open(self._page.put_recording(self._recording), self._layout_wanted)
+        if self.isVisible():
+            self._overdue.start()
 
     def _drop_view(self, *, at_once: bool = False) -> None:
         """Let go of the web view. Not `at_once` from a slot of one of the page's own signals."""
         self._overdue.stop()
         self._bridge.reset()
         self._set_ready(False)
-        if self._web is None:
-            return
-        web, self._web = self._web, None
-        self._stack.setStackingMode(QStackedLayout.StackingMode.StackOne)
-        self._stack.setCurrentIndex(0)
-        self._stack.removeWidget(web.view)
-        web.view.hide()
-        web.view.page().renderProcessTerminated.disconnect(self._on_renderer_gone)
-        if at_once:
-            web.delete()
-        else:
-            web.delete_later()
+        view = self._page.view
+        if view is not None:
+            self._stack.setStackingMode(QStackedLayout.StackingMode.StackOne)
+            self._stack.setCurrentIndex(0)
+            self._stack.removeWidget(view)
+            self._page.drop(at_once=at_once)
 
-    # -- what the viewer says
+    # -- what the viewers say
 
     @Slot()
     def _on_loaded(self) -> None:
@@ -374,19 +331,55 @@ class RerunPanel(QWidget):
         if self._recording is not None:
             self._show(ViewerState.READY, "")
 
+    @Slot(int)
+    def _on_frame(self, frame: int) -> None:
+        self._native.set_frame(frame)
+        self.frameChanged.emit(frame)
+
+    @Slot(bool)
+    def _on_playing(self, playing: bool) -> None:
+        self._native.set_playing(playing)
+        self.playingChanged.emit(playing)
+
+    @Slot(str, int)
+    def _on_selected(self, entity: str, instance: int) -> None:
+        self._native.set_selection(entity, instance)
+        self.entitySelected.emit(entity, instance)
+
     @Slot(str)
-    def _on_failed(self, sentence: str, *, worth_retrying: bool = True) -> None:
-        self._job = None
+    def _on_layout(self, layout: str) -> None:
+        self._layout_wanted = layout
+        self.layoutChanged.emit(layout)
+
+    @Slot(int)
+    def _on_native_frame(self, frame: int) -> None:
+        self._bridge.time.set_frame(frame)
+        self.frameChanged.emit(frame)
+
+    @Slot(bool)
+    def _on_native_playing(self, playing: bool) -> None:
+        self._bridge.time.set_playing(playing)
+        self.playingChanged.emit(playing)
+
+    @Slot(bool)
+    def _on_native(self, is_open: bool) -> None:
+        self._banner.setText(FOLLOWED_TEXT)
+        self._banner.setVisible(is_open)
+        if is_open:
+            self._native.set_selection(*self._bridge.selection.selected)
+
+    @Slot(str)
+    def _on_native_failed(self, sentence: str) -> None:
+        self._banner.setText(sentence)
+        self._banner.show()
+
+    @Slot(str)
+    def _on_failed(self, sentence: str, worth_retrying: bool = True) -> None:
         log.log(logging.WARNING if worth_retrying else logging.INFO, "3D viewer: %s", sentence)
         self._drop_view()
         self._show(ViewerState.FAILED, sentence or "The 3D viewer stopped.")
-        self._reload.setVisible(worth_retrying)
-        self._native.setVisible(self._recording is not None)
-
-    def _on_renderer_gone(
-        self, status: QWebEnginePage.RenderProcessTerminationStatus, code: int
-    ) -> None:
-        self._on_failed(f"The 3D viewer's process ended (code {code}); nothing else is affected.")
+        self._placeholder.reload.setVisible(worth_retrying)
+        self._placeholder.native.setVisible(self._recording is not None)
 
     @Slot()
     def _on_overdue(self) -> None:
@@ -395,11 +388,9 @@ class RerunPanel(QWidget):
 
     def _show(self, state: ViewerState, text: str) -> None:
         self._state = state
-        self._message.setText(text)
-        self._reload.hide()
-        self._native.hide()
+        self._placeholder.show_text(text)
         ready = state is ViewerState.READY
-        if self._web is not None:
+        if self._page.view is not None:
             mode = QStackedLayout.StackingMode
             self._stack.setStackingMode(mode.StackOne if ready else mode.StackAll)
             self._stack.setCurrentIndex(1 if ready else 0)

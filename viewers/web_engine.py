@@ -108,7 +108,12 @@ class WebView:
     def delete_later(self) -> None:
         """Delete all of it when the event loop runs again."""
         gate, profile = self.gate, self.profile
-        profile.destroyed.connect(lambda: gate.deleteLater())
+
+        def drop_gate() -> None:
+            if shiboken6.isValid(gate):  # at the end of the program it may go first
+                gate.deleteLater()
+
+        profile.destroyed.connect(drop_gate)
         self.view.page().destroyed.connect(profile.deleteLater)
         self.view.deleteLater()
 

@@ -22,45 +22,20 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from PySide6.QtCore import QEventLoop, QPoint, Qt, QTimer  # noqa: E402
-from PySide6.QtTest import QTest  # noqa: E402
+from PySide6.QtCore import QEventLoop, QPoint, QTimer  # noqa: E402
 from PySide6.QtWidgets import QApplication  # noqa: E402
 
+from tests.gui import rerun_link_steps as links  # noqa: E402
 from tests.rerun_scenes import scene  # noqa: E402
 from viewers.rerun_emphasis import Emphasis  # noqa: E402
 from viewers.rerun_inputs import camera_path  # noqa: E402
 from viewers.rerun_log import recording_bytes  # noqa: E402
+from viewers.rerun_protocol import fields, time_request  # noqa: E402
 from viewers.rerun_viewer import RerunPanel  # noqa: E402
 from viewers.web_engine import prepare_application  # noqa: E402
 
 STATE = "btoa(String.fromCharCode(...viewerHandle.viewer_state()))"
 """Rerun's GetViewerStateResponse; protobuf arrives as base64."""
-
-
-def fields(data: bytes) -> list[tuple[int, Any]]:
-    """Split a protobuf message into (field, int or bytes)."""
-    found, at = [], 0
-
-    def varint() -> int:
-        nonlocal at
-        value = shift = 0
-        while True:
-            byte = data[at]
-            at += 1
-            value |= (byte & 127) << shift
-            shift += 7
-            if byte < 128:
-                return value
-
-    while at < len(data):
-        key = varint()
-        if key & 7 == 0:
-            found.append((key >> 3, varint()))
-        else:
-            size = varint()
-            found.append((key >> 3, data[at : at + size]))
-            at += size
-    return found
 
 
 def current_times(state: bytes) -> list[int]:
@@ -124,9 +99,22 @@ class Session:
     def __init__(self) -> None:
         self.panel = RerunPanel()
         self.events: list[tuple[str, Any]] = []
-        for name in ("frameChanged", "entitySelected", "playingChanged", "readyChanged"):
+        self.raw: list[str] = []
+        take = self.panel._bridge.take_line
+        self.panel._bridge.channel._take = lambda line: (self.raw.append(line), take(line))
+        for name in (
+            *("frameChanged", "timeChanged", "playingChanged", "readyChanged", "layoutChanged"),
+        ):
             signal_ = getattr(self.panel, name)
             signal_.connect(lambda value, name=name: self.events.append((name, value)))
+        for name in ("entitySelected", "loopChanged"):
+            signal_ = getattr(self.panel, name)
+            signal_.connect(lambda a, b, name=name: self.events.append((name, [a, b])))
+
+    @property
+    def view(self) -> Any:
+        """The web view."""
+        return self.panel._page.view
 
     def wait(self, done: Callable[[], bool], seconds: float, what: str) -> None:
         """Run the event loop until `done`."""
@@ -148,7 +136,7 @@ class Session:
     def script(self, source: str) -> Any:
         """Run JavaScript in the page and return its value."""
         answer: list[Any] = []
-        self.panel._web.view.page().runJavaScript(source, 0, answer.append)
+        self.view.page().runJavaScript(source, 0, answer.append)
         self.wait(lambda: bool(answer), 10, "script")
         return answer[0]
 
@@ -161,6 +149,14 @@ class Session:
 
     def of(self, name: str) -> list[Any]:
         return [value for event, value in self.events if event == name]
+
+    def selections(self) -> list[list[Any]]:
+        """Selections that the viewer told of, whoever made them: [entity, instance] or []."""
+        events = [json.loads(line) for line in self.raw if '"selection_change"' in line]
+        return [
+            [v for i in event["items"] for v in (i.get("entity_path"), i.get("instance_id"))]
+            for event in events
+        ]
 
     def colored(self) -> list[int]:
         """Pixels on the screen in the strong colours of motion and of proximity."""
@@ -176,8 +172,8 @@ class Session:
         return counts
 
     def colored_when(self, done: Callable[[list[int]], bool]) -> list[int]:
-        """`colored` as soon as it fulfils `done`, or as it is after 20 s."""
-        end = time.monotonic() + 20
+        """`colored` as soon as it fulfils `done`, or as it is after 40 s."""
+        end = time.monotonic() + 40
         while True:
             self.pause(300)
             seen = self.colored()
@@ -253,14 +249,7 @@ def run(report: dict[str, Any]) -> None:
 
     # The user clicks into the viewer's own time line, the bar at the bottom.
     session.events.clear()
-    target = panel._web.view.focusProxy()
-    session.pause(500)
-    for x in (430, 431):
-        QTest.mouseMove(target, QPoint(x, 686))
-        session.pause(100)
-    QTest.mouseClick(
-        target, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, QPoint(431, 686)
-    )
+    links.click(session, QPoint(431, links.TIME_LINE_Y))
     session.wait(lambda: bool(session.of("frameChanged")), 10, "click in the time line")
     session.pause(300)
     report["clicked_to"] = session.of("frameChanged")[-1]
@@ -273,11 +262,7 @@ def run(report: dict[str, Any]) -> None:
 
     # The user clicks at an object in the picture (3D view).
     session.events.clear()
-    QTest.mouseMove(target, QPoint(450, 200))
-    session.pause(300)
-    QTest.mouseClick(
-        target, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, QPoint(450, 200)
-    )
+    links.click(session, QPoint(450, 200))
     session.wait(lambda: bool(session.of("entitySelected")), 10, "click in the view")
     report["selected"] = session.of("entitySelected")[-1]
 
@@ -296,18 +281,25 @@ def run(report: dict[str, Any]) -> None:
     report["stopped"] = session.times() == stopped
     session.events.clear()
     session.script(
-        "viewerHandle.viewer_control(setTime({timeline: 'frame', frame: 5, playing: true})), 0"
+        f"viewerHandle.viewer_control(Uint8Array.from({list(time_request(5, playing=True))})), 0"
     )
     session.wait(lambda: session.of("playingChanged") == [True], 10, "viewer's own playback")
     panel.set_playing(False)
     session.pause(500)
 
+    links.select_both_ways(session, report)
+    links.loop_both_ways(session, report)
+    links.layout_both_ways(session, report)
+    links.look(session, report)
+    links.switch_quickly(session, report)
+    links.page_policy(session, report)
+
     # Theme, live.
     panel.set_theme("dark")
-    session.pause(800)
+    session.wait(lambda: session.brightness() < 80, 20, "dark theme")
     dark = session.brightness()
     panel.set_theme("light")
-    session.pause(800)
+    session.wait(lambda: session.brightness() > 160, 20, "light theme")
     report["brightness"] = [dark, session.brightness()]
 
     # The page reaches nothing but its own server.
@@ -332,22 +324,30 @@ def run(report: dict[str, Any]) -> None:
     session.wait(lambda: bool(opened), 20, "second recording")
     session.settle(20)
     report["second"] = session.times()
+    links.click(session, links.SECOND_TAB)
+    session.wait(lambda: bool(session.of("layoutChanged")), 15, "another tab")
+    kept = panel.current_layout
 
     # The renderer dies: one sentence, and the same again after Reload.
     session.events.clear()
-    os.kill(panel._web.view.page().renderProcessPid(), signal.SIGKILL)
+    os.kill(session.view.page().renderProcessPid(), signal.SIGKILL)
     session.wait(lambda: panel.state == "failed", 10, "crash noticed")
     report["crash_message"] = panel.message
     report["crash_events"] = session.events[:]
-    report["buttons"] = [panel._reload.isVisible(), panel._native.isVisible()]
+    report["buttons"] = [
+        panel._placeholder.reload.isVisible(),
+        panel._placeholder.native.isVisible(),
+    ]
     panel.reload()
     session.wait(lambda: panel.state == "ready", 60, "ready again")
     session.settle(20)
     report["reloaded_at"] = session.times()
+    links.settled(session, "the layout after a reload")
+    report["layout_after_reload"] = panel.current_layout == kept
 
     panel.clear()
     report["cleared"] = [str(panel.state), panel.message]
-    port = panel._server.port
+    port = panel._page.port
     panel.shutdown()
     panel.shutdown()
     with socket.socket() as probe:
