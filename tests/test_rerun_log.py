@@ -82,7 +82,7 @@ def test_candidates_have_the_colours_of_the_palette(recording: Recording, candid
 
 def test_only_the_winner_is_named_in_the_picture(recording: Recording) -> None:
     winner = recording.fixed[f"{CAMERA}/candidates/1/box"]
-    assert winner["Boxes2D:labels"] == ["★ 1 red cube"]
+    assert winner["Boxes2D:labels"] == ["★ #1 red cube"]
     assert winner["Boxes2D:show_labels"] == [True]
     assert recording.fixed[f"{CAMERA}/candidates/0/box"]["Boxes2D:show_labels"] == [False]
 

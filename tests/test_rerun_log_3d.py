@@ -98,7 +98,7 @@ def test_boxes_hold_the_points(recording: Recording, inputs: RerunInputs) -> Non
             np.testing.assert_allclose(points.max(axis=0), centre + half, atol=1e-5)
     hidden = int(tracks.frames[len(tracks.frames) // 2])
     assert recording.rows["/world/candidates/0/box"][hidden]["Boxes3D:centers"] == []
-    assert recording.fixed["/world/candidates/1/box"]["Boxes3D:labels"] == ["★ 1 red cube"]
+    assert recording.fixed["/world/candidates/1/box"]["Boxes3D:labels"] == ["★ #1 red cube"]
     assert recording.fixed["/world/candidates/1/box"]["Boxes3D:show_labels"] == [True]
     assert recording.fixed["/world/candidates/0/box"]["Boxes3D:show_labels"] == [False]
 

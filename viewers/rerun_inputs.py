@@ -213,12 +213,12 @@ class RerunInputs:
     def name_of(self, candidate: int) -> str:
         """Short label of a candidate: its number; the winner's says more and bears a star."""
         if candidate != self.winner:
-            return str(candidate)
+            return f"#{candidate}"
         label = ""
         if self.proposals is not None:
             labels = {p.id: p.label for p in self.proposals.candidates}
             label = labels.get(candidate, "")
-        return f"★ {candidate} {label}".rstrip()
+        return f"★ #{candidate} {label}".rstrip()
 
     def world_points(self, xyz: F32) -> F32:
         """Camera axes to world axes, (..., 3) metres; unchanged if the pose is unknown."""

@@ -16,7 +16,13 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QWidget
 
 from viewers.rerun_assets import ViewerAssets, ViewerUnavailableError, viewer_assets
-from viewers.web_engine import WebView, configure_environment, make_view, why_unavailable
+from viewers.web_engine import (
+    WebView,
+    configure_environment,
+    make_view,
+    needs_software_gl,
+    why_unavailable,
+)
 
 if TYPE_CHECKING:
     from PySide6.QtWebEngineCore import QWebEnginePage
@@ -165,7 +171,8 @@ class RerunPage(QObject):
         channel.registerObject("bridge", self._channel)
         page.setWebChannel(channel)
         self.made.emit(view)
-        view.load(QUrl(f"{server.url('page.html')}?theme={self._theme}"))
+        calm = "&calm" if needs_software_gl() else ""
+        view.load(QUrl(f"{server.url('page.html')}?theme={self._theme}{calm}"))
 
     def _serve(self, assets: ViewerAssets, channel_script: bytes) -> AssetServer:
         """Serve the page and all it needs."""

@@ -27,6 +27,46 @@ function setTheme(name) {
 }
 setTheme(theme);
 
+// Where the viewer draws in software, each change of time costs four frames of about 100 ms of a
+// core: two that show it and two that only look after the layout. Those two are put off, so that
+// the next order need not wait for them. Hands, playing and loading get every frame.
+const SHOWN_FRAMES = 2;
+const PUT_OFF_MS = 120;
+const frame = window.requestAnimationFrame.bind(window);
+const calm = new URLSearchParams(location.search).has("calm");
+let framesLeft = 0;
+let livelyUntil = Infinity;
+let plays = false;
+let putOff = [];
+let timer = 0;
+const release = () => {
+  clearTimeout(timer);
+  for (const callback of putOff) frame(callback);
+  putOff = [];
+};
+const liven = ms => {
+  livelyUntil = Math.max(livelyUntil, performance.now() + ms);
+  release();
+};
+if (calm) {
+  window.requestAnimationFrame = callback => {
+    if (plays || performance.now() < livelyUntil || framesLeft-- > 0) return frame(callback);
+    clearTimeout(timer);
+    timer = setTimeout(release, PUT_OFF_MS);
+    putOff.push(callback);
+    return 0;
+  };
+  for (const kind of ["pointermove", "pointerdown", "pointerup", "wheel", "keydown", "resize"]) {
+    window.addEventListener(kind, () => liven(700), { capture: true, passive: true });
+  }
+}
+// `play`, `pause` and `recording_open` are the events after which it must not be put off.
+const heed = event => {
+  if (event.includes('"type":"play"')) { plays = true; release(); }
+  else if (event.includes('"type":"pause"')) plays = false;
+  else if (event.includes('"type":"recording_open"')) { plays = false; liven(3000); }
+};
+
 // The viewer writes some 15,000 lines about its shaders while it starts; each would go through Qt.
 console.debug = () => {};
 console.log = () => {};
@@ -54,7 +94,7 @@ const wake = new Uint8Array([0x1a, 0]); // get_state: an idle viewer sleeps; any
       check_for_updates_on_startup: false,
       enable_history: false,
       theme: "system",
-      on_viewer_event: event => bridge.fromViewer(event),
+      on_viewer_event: event => { heed(event); bridge.fromViewer(event); },
     });
     await handle.start(canvas);
     window.viewerHandle = handle; // for tests and for the developer tools
@@ -63,6 +103,7 @@ const wake = new Uint8Array([0x1a, 0]); // get_state: an idle viewer sleeps; any
     const actions = {
       request: async m => {
         const begun = performance.now();
+        if (m.timed) { framesLeft = SHOWN_FRAMES; release(); } else liven(1000);
         try {
           const answer = await handle.viewer_control(toBytes(m.data));
           tell({ type: "answer", number: m.number, data: toText(answer) });
@@ -71,7 +112,7 @@ const wake = new Uint8Array([0x1a, 0]); // get_state: an idle viewer sleeps; any
         }
         if (!m.timed) return;
         // It draws on for some frames; only then has it stopped taking time.
-        requestAnimationFrame(() => requestAnimationFrame(
+        frame(() => frame(
           () => tell({ type: "drawn", number: m.number, ms: performance.now() - begun })));
       },
       // No request selects nothing, but the Escape key does, and it needs no keyboard focus. The
@@ -89,12 +130,13 @@ const wake = new Uint8Array([0x1a, 0]); // get_state: an idle viewer sleeps; any
         if (!channelIsOpen) handle.open_channel("additions", "additions");
         channelIsOpen = true;
         handle.send_rrd_to_channel("additions", toBytes(m.data));
+        liven(1000);
         handle.viewer_control(wake).catch(() => {});
       },
       panels: m => {
         for (const [panel, state] of Object.entries(m.states)) handle.override_panel_state(panel, state);
       },
-      theme: m => setTheme(m.name),
+      theme: m => { setTheme(m.name); liven(700); },
     };
     bridge.toViewer.connect(line => {
       const m = JSON.parse(line);
@@ -116,6 +158,7 @@ const wake = new Uint8Array([0x1a, 0]); // get_state: an idle viewer sleeps; any
       clearInterval(watch);
       tell({ type: "failed", message: handle.panic_message() || "The 3D viewer stopped (panic)." });
     }, 1000);
+    livelyUntil = performance.now() + 3000;
     tell({ type: "ready" });
   } catch (error) {
     tell({ type: "failed", message: said(error) });
