@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-SHARE = 1 / 3
-"""Of the time of a long motion, what the viewer may take (our choice)."""
+SHARE = 1 / 2
+"""Of the time of a long motion, what the viewer may take (our choice: the frame viewer paints as
+fast beside it as without it)."""
 ROUND_TRIPS = 2.0
 """Between two orders lie at least this many round trips of the one before (our choice)."""
 REST_S = 0.09
 """A cursor that was not moved for this long rests; longer than a key repeats."""
-LONGEST_S = 0.5
+LONGEST_S = 0.3
 """While the cursor moves, an order goes at least this often, however slow the viewer is."""
 
 
