@@ -74,9 +74,8 @@ class Pace:
             self._cost = max(self._cost, self._round_trip)  # until `drawn` says
 
     def drawn(self, seconds: float) -> None:
-        """The viewer rested again that long after the last order; more than the round trip."""
-        if not self._under_way:
-            self._cost = max(self._round_trip, min(seconds, 10.0))
+        """The viewer rested again that long after an order, be it the last one or one before."""
+        self._cost = max(self._round_trip, min(seconds, 10.0))
 
     def forget(self) -> None:
         """Nothing is wanted and nothing under way any more; what was measured is kept."""
