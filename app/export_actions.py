@@ -52,9 +52,16 @@ class ExportActions(QObject):
         kinds = f"{form.title}s (*{form.suffix})"
         title = "Export the 3D recording"
         path, _ = QFileDialog.getSaveFileName(self._parent, title, name, kinds)
-        if path:
-            file = Path(path)
-            self.export(file if file.suffix else file.with_suffix(form.suffix), form)
+        if not path:
+            return
+        file = Path(path)
+        if not file.suffix:
+            file = file.with_suffix(form.suffix)
+            if file.exists():  # The dialog asked about the name without its suffix.
+                reason = f"{file} is there already: choose that name in full to replace it."
+                self._control.failed.emit(reason, "")
+                return
+        self.export(file, form)
 
     def why_not(self) -> str:
         """Why what is on show cannot be exported now, one sentence; empty if it can."""

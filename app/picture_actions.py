@@ -109,6 +109,10 @@ class PictureActions(QObject):
             return
         if not Path(path).suffix:
             path += ".png"
+            if Path(path).exists():  # The dialog asked about the name without its suffix.
+                reason = f"{path} is there already: choose that name in full to replace it."
+                self._control.failed.emit(reason, "")
+                return
         reason = write_png(image, path)
         if reason:
             self._control.failed.emit(f"{path} could not be written: {reason}", "")

@@ -51,7 +51,7 @@ class LoopRange:
 
     def span(self, length: int) -> tuple[int, int]:
         """First frame and one past the last, of an episode of `length` frames."""
-        first = 0 if self.first is None else min(self.first, length - 1)
+        first = 0 if self.first is None else max(0, min(self.first, length - 1))
         end = length if self.last is None else min(self.last, length - 1) + 1
         return (first, end) if first < end else (0, length)
 

@@ -60,6 +60,7 @@ class RerunFeed(QObject):
         self._panel = panel
         self._layouts = layouts
         self._wanted = ""
+        self._shown = ""
         self._failed = ""
         self._has_recording = False
         self._is_closed = False
@@ -67,6 +68,11 @@ class RerunFeed(QObject):
         control.bridge.changed.connect(self._on_changes)
         control.jobEnded.connect(self._on_job)
         control.jobs.busyChanged.connect(self._on_job)
+
+    @property
+    def is_current(self) -> bool:
+        """False while the panel still has a recording of results before those on show."""
+        return not self._has_recording or self._shown == self._wanted
 
     def refresh(self) -> None:
         """Build a recording unless the one on show, or on its way, has the same results."""
@@ -151,6 +157,7 @@ class RerunFeed(QObject):
             self._panel.clear(self._failed)
             return
         self._has_recording = True
+        self._shown = wanted
         if built.situation:
             self._layouts.note_shown(dataset, built.situation)
         else:

@@ -8,6 +8,7 @@ so that hovering is one-way (`app.term_highlight`).
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Protocol
 
 from PySide6.QtCore import QObject, QTimer, SignalInstance
@@ -71,8 +72,24 @@ class Viewer3D(Protocol):
 class RerunLink(QObject):
     """Hands cursor, selection and loop from one side to the other."""
 
-    def __init__(self, viewer: Viewer3D, control: SessionControl, parent: QObject) -> None:
+    def __init__(
+        self,
+        viewer: Viewer3D,
+        control: SessionControl,
+        parent: QObject,
+        is_current: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """Connect both.
+
+        Args:
+            viewer: The 3D viewer.
+            control: What the window's session is changed through.
+            parent: Owner.
+            is_current: Whether the viewer shows the results on show in the window. While a newer
+                recording is built it does not, and an instance there is another point here.
+        """
         super().__init__(parent)
+        self._is_current = is_current
         self._viewer = viewer
         self._control = control
         self._selected: tuple[str, int] = _NOTHING
@@ -192,7 +209,7 @@ class RerunLink(QObject):
             return
         tracks, lifting = _tracks(session), _lifting(session)
         point = -1
-        if tracks is not None:
+        if tracks is not None and self._is_current():
             point = point_of(entity, instance, session.frame, tracks, lifting)
         if point >= 0:
             document.select_point(point, RERUN)

@@ -28,7 +28,7 @@ class RerunSide(QObject):
         store = LayoutStore(control.paths.data / "layouts-3d")
         self.layouts = RerunLayout(panel, store, control.background, self)
         self.feed = RerunFeed(control, panel, self.layouts, self)
-        self.link = RerunLink(panel, control, self)
+        self.link = RerunLink(panel, control, self, lambda: self.feed.is_current)
         self.feed.recordingGiven.connect(self.link.renew)
 
     def close(self) -> None:

@@ -81,7 +81,16 @@ def test_a_layout_is_the_blueprint_without_its_time_panel() -> None:
 
 
 @pytest.mark.parametrize(
-    "span", [None, 3, {}, {"min": "a", "max": 3}, {"min": True, "max": 3}, {"min": 1, "max": 1e300}]
+    "span",
+    [
+        None,
+        3,
+        {},
+        {"min": "a", "max": 3},
+        {"min": True, "max": 3},
+        {"min": 1, "max": 1e300},
+        {"min": 1, "max": 10**400},
+    ],
 )
 def test_a_loop_that_is_none_of_ours_is_no_loop(span: object) -> None:
     panel = {"TimePanelBlueprint": {"loop_mode": "Selection", "time_selection": span}}

@@ -17,6 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 EPISODE, FRAME, SIZE = 3, 96, "1760x1040"
+SIZE_3D = "1600x1000"
 
 
 def main() -> int:
@@ -41,6 +42,7 @@ def main() -> int:
             ("dark", "compare-dark", ("--compare", "proposals.detector_threshold=0.15")),
         )
         failed = max(_picture(*picture, environment) for picture in pictures)
+        failed = max(failed, _rerun(environment))
         if len(sys.argv) > 1:
             failed = max(failed, _curation(sys.argv[1], environment))
         return failed
@@ -55,6 +57,15 @@ def _picture(theme: str, name: str, more: tuple[str, ...], environment: dict[str
         *(sys.executable, "-m", "app.main", "screenshot", "resources/sample"),
         *("--episode", str(EPISODE), "--frame", str(FRAME), "--size", SIZE, "--theme", theme),
         *("--with-3d", "--out", f"docs/{name}.png", *more),
+    ]
+    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+
+
+def _rerun(environment: dict[str, str]) -> int:
+    """The 3D view with a selected point, in a wide panel."""
+    command = [
+        *(sys.executable, "-m", "tools.rerun_picture", "resources/sample"),
+        *(str(EPISODE), str(FRAME), SIZE_3D, "docs/rerun-dark.png"),
     ]
     return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
 

@@ -85,7 +85,7 @@ class RerunBridge(QObject):
         self._shown: tuple[str, str] = ("", "")
         self._last_log = 0
         self._turn = 0
-        self._doubt = QTimer(self, interval=DOUBT_MS)
+        self._doubt = QTimer(self, singleShot=True, interval=DOUBT_MS)
         self._doubt.timeout.connect(self._look_for_errors)
 
     @property
@@ -147,11 +147,9 @@ class RerunBridge(QObject):
     def close_recording(self) -> None:
         """Show nothing; what is loading is not shown when it arrives."""
         previous, self._url = self._url, ""
-        if self._phase is Phase.CANCELLING:
-            return
         if self._phase is Phase.ARRIVING and previous:
             self._cancel(previous)
-        else:
+        elif self._phase is not Phase.CANCELLING:
             self._enter(Phase.CLOSED)
         if self._store:
             self._requests.ask(close_request(store=self._store))
@@ -270,6 +268,11 @@ class RerunBridge(QObject):
         """What cannot be read never arrives, and what is open already does not arrive again."""
         turn, url = self._turn, self._url
 
+        def look_again(_: str = "") -> None:
+            # Only once it has answered: a hidden page answers nothing, and all would pile up.
+            if turn == self._turn:
+                self._doubt.start()
+
         def take_errors(answer: bytes) -> None:
             self._last_log = max(self._last_log, last_log_of(answer))
             found = [text for text in errors_of(answer) if url and url in text]
@@ -278,15 +281,17 @@ class RerunBridge(QObject):
             if found:
                 self.failed.emit(_unreadable(found[-1], url))
             else:
-                self._requests.ask(state_request(), take_state)
+                self._requests.ask(state_request(), take_state, look_again)
 
         def take_state(answer: bytes) -> None:
             report = report_of(answer)
             is_there = self._store and self._store in report.recordings
             if turn == self._turn and is_there and not report.loading:
                 self._place(again=True)
+            else:
+                look_again()
 
-        self._requests.ask(logs_request(self._last_log), take_errors)
+        self._requests.ask(logs_request(self._last_log), take_errors, look_again)
 
     # -- what the page says
 

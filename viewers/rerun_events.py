@@ -107,7 +107,8 @@ def _entity(item: Any) -> tuple[str, int] | None:
 def _number(value: Any, otherwise: float) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return otherwise
-    return float(value) if math.isfinite(value) and abs(value) < 2**53 else otherwise
+    # False for NaN, too. `math.isfinite` would raise for an integer beyond all floats.
+    return float(value) if abs(value) < 2**53 else otherwise
 
 
 def _text(value: Any) -> str:

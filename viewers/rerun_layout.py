@@ -6,7 +6,6 @@ A layout is what the viewer's `get_blueprint` gives, without the time panel: tim
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -73,7 +72,8 @@ def with_time_panel(layout: str, panel: Blueprint, *, playing: bool) -> str:
         ValueError: See `parse_blueprint`.
     """
     found = parse_blueprint(layout)
-    fields = dict(panel.get("TimePanelBlueprint", {}))
+    shown = panel.get("TimePanelBlueprint")
+    fields = dict(shown) if isinstance(shown, dict) else {}
     fields["play_state"] = "Playing" if playing else "Paused"
     found[TIME_PANEL] = {"TimePanelBlueprint": fields}
     return _text(found)
@@ -153,7 +153,7 @@ def _loop_of(panel: Blueprint) -> Loop:
     for value in (span.get("min"), span.get("max")):
         if isinstance(value, bool) or not isinstance(value, int | float):
             return None
-        if not math.isfinite(value) or abs(value) > LATEST_FRAME:
+        if not abs(value) <= LATEST_FRAME:  # also NaN
             return None
         ends.append(round(value))
     return min(ends), max(ends)

@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 RETRY_MS = 50
 """A recording that is still arriving takes no orders; it is asked again after this time."""
+LARGEST_FRAME = 2**31 - 1
+"""A signal's int takes no larger one; a foreign recording may have them."""
 REMEMBERED = 8
 """Frames the viewer announced last; the window hands them back while the viewer plays."""
 
@@ -145,7 +147,7 @@ class TimeLink(QObject):
         if not self._is_active:
             return
         is_time = event.kind in ("time_update", "timeline_change")
-        if is_time and (self._timeline != TIMELINE or math.isnan(event.time)):
+        if is_time and (self._timeline != TIMELINE or not abs(event.time) <= LARGEST_FRAME):
             return
         if self._pace.is_under_way:
             # Our own echo, or the user at the same moment: which, the last one before the answer
@@ -189,7 +191,7 @@ class TimeLink(QObject):
             # The window may have gone elsewhere meanwhile: its order stands.
             if not is_ours or frame != self._frame or not self._pace.is_settled:
                 return
-            if report.timeline != TIMELINE or report.frame < 0:
+            if report.timeline != TIMELINE or not 0 <= report.frame <= LARGEST_FRAME:
                 return
             if report.frame != frame:
                 self._frame = report.frame

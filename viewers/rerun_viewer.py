@@ -338,7 +338,8 @@ class RerunPanel(QWidget):
 
     @Slot(bool)
     def _on_playing(self, playing: bool) -> None:
-        self._native.set_playing(playing)
+        if playing:  # one clock: the other viewer follows its frames
+            self._native.set_playing(False)
         self.playingChanged.emit(playing)
 
     @Slot(str, int)
@@ -353,12 +354,17 @@ class RerunPanel(QWidget):
 
     @Slot(int)
     def _on_native_frame(self, frame: int) -> None:
+        if self._recording is None:
+            return  # It still shows the episode before.
         self._bridge.time.set_frame(frame)
         self.frameChanged.emit(frame)
 
     @Slot(bool)
     def _on_native_playing(self, playing: bool) -> None:
-        self._bridge.time.set_playing(playing)
+        if self._recording is None:
+            return
+        if playing:
+            self._bridge.time.set_playing(False)
         self.playingChanged.emit(playing)
 
     @Slot(bool)

@@ -311,6 +311,8 @@ class CandidateTable(QWidget):
 
     def set_results(self, proposals: ProposalsResult | None, scores: ScoresResult | None) -> None:
         """Show candidates and, once there are any, their scores. Keeps the selection."""
+        if proposals is self._proposals and scores is self._scores:
+            return
         self._proposals, self._scores = proposals, scores
         self._refresh()
 
@@ -321,6 +323,8 @@ class CandidateTable(QWidget):
             comparison: Of the run before with the results on show.
             what: How the runs were made differently, one line.
         """
+        if comparison is None and self._comparison is None:
+            return  # Told with every result of a stage.
         self._comparison = comparison
         self.view.fit_columns(compared=comparison is not None)
         if comparison is not None:
@@ -341,8 +345,9 @@ class CandidateTable(QWidget):
 
     def set_ground_truth(self, candidate_ids: set[int]) -> None:
         """Mark the candidates that match the human box."""
-        self._true = frozenset(candidate_ids)
-        self._refresh()
+        if candidate_ids != self._true:
+            self._true = frozenset(candidate_ids)
+            self._refresh()
 
     def set_selected(self, candidate: int) -> None:
         """Select a candidate; -1 selects none."""
@@ -396,6 +401,7 @@ class CandidateTable(QWidget):
         """Keep figures of equal width when the font changes."""
         if event.type() is QEvent.Type.FontChange and hasattr(self, "view"):
             self.view.setFont(tabular(self.font()))
+            self.view.fit_names()
         super().changeEvent(event)
 
     def _refresh(self) -> None:

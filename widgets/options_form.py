@@ -171,11 +171,13 @@ class OptionsForm(QWidget):
 
     def set_options(self, options: Any) -> None:
         """Show an instance of an options dataclass, or None; emits nothing."""
+        self._error.hide()
+        if options is self._options and options is not None:
+            return
         rebuild = type(options) is not type(self._options)
         self._options = options
         if rebuild:
             self._rebuild()
-        self._error.hide()
         self._refresh()
 
     def set_survey(self, survey: Survey) -> None:

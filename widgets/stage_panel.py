@@ -295,8 +295,9 @@ class StagePanel(QWidget):
         self._failure.setVisible(failed)
         self._show_ran(row)
         self._error.setText(row.error if row else "")
-        error = colors(self.palette()).status(Status.ERROR).name()
-        self._error.setStyleSheet(f"color: {error};")
+        look = f"color: {colors(self.palette()).status(Status.ERROR).name()};"
+        if look != self._error.styleSheet():  # Qt reads the same one again.
+            self._error.setStyleSheet(look)
         self._copy.setVisible(row is not None and bool(row.details or row.error))
         self._models.setVisible(row is not None and row.code in _MODEL_CODES)
         self._refresh_buttons(row)
@@ -334,11 +335,14 @@ class StagePanel(QWidget):
 
     def _refresh_tabs(self) -> None:
         changed = len(self._form.changed)
-        self._tabs.setTabText(
-            _OPTIONS_TAB, f"Options ({changed} changed)" if changed else "Options"
-        )
+        self._name_tab(_OPTIONS_TAB, f"Options ({changed} changed)" if changed else "Options")
         count = len(self._findings.problems)
-        self._tabs.setTabText(_FINDINGS_TAB, f"Findings ({count})" if count else "Findings")
+        self._name_tab(_FINDINGS_TAB, f"Findings ({count})" if count else "Findings")
+
+    def _name_tab(self, tab: int, text: str) -> None:
+        # Qt lays the bar out again even for the same text.
+        if text != self._tabs.tabText(tab):
+            self._tabs.setTabText(tab, text)
 
     def _show_progress(self) -> None:
         if self._progress is None:

@@ -203,8 +203,8 @@ class StageModel(QAbstractTableModel):
             return self._text(row, column)
         if role == Qt.ItemDataRole.ToolTipRole:
             return self._tip(row, column)
-        theme = colors(self._widget.palette())
         if role == Qt.ItemDataRole.DecorationRole:
+            theme = colors(self._widget.palette())
             if column == _STATE:
                 glyph, status = _LOOK[row.state]
                 return icon(glyph, theme.status(status) if status else _muted(self._widget))

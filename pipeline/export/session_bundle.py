@@ -29,7 +29,7 @@ from pipeline.engine.graph import Graph
 from pipeline.engine.options_file import options_of_values, values_of
 from pipeline.export.names import dataset_name
 from pipeline.export.session_checks import Implausible, check_demonstration, check_results
-from pipeline.export.untrusted import decode_untrusted
+from pipeline.export.untrusted import decode_untrusted, unpacked_size
 from pipeline.model.arrays import U8
 from pipeline.model.demonstration import Demonstration, EpisodeRef
 from pipeline.model.edits import EDITS, EPISODE_SCOPE, Edit
@@ -228,10 +228,11 @@ def _outcomes(stored: _Stored, graph: Graph) -> tuple[StageOutcome, ...]:
         if each.subtask != (EPISODE_SCOPE if episode else stored.subtask):
             raise Implausible(f"{stage.name}: a result of subtask {each.subtask}")
         _expect(_KEY, each.key, "key")
-        if each.result.ndim != 1 or each.result.nbytes > left:
-            raise Implausible("its results are too large")
-        left -= each.result.nbytes
-        result: Any = decode_untrusted(each.result.tobytes(), stage.result_type, left)
+        if each.result.ndim != 1:
+            raise Implausible(f"{stage.name}: a result of shape {each.result.shape}")
+        packed = each.result.tobytes()
+        result: Any = decode_untrusted(packed, stage.result_type, left)
+        left -= unpacked_size(packed)
         found[each.stage] = StageOutcome(
             *(each.stage, each.subtask, each.key, result, each.seconds),
             cached=True,

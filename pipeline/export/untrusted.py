@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import math
+import tokenize
 import types
 import typing
 import zipfile
@@ -53,9 +54,16 @@ def decode_untrusted(data: bytes, cls: type[T], limit: int) -> T:
     except (
         *(zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError),
         *(ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError),
+        *(SyntaxError, tokenize.TokenError),  # NumPy, of headers it takes for those of Python 2
     ) as error:
         raise CodecError(f"no {cls.__name__}: {error}") from error
     return result
+
+
+def unpacked_size(data: bytes) -> int:
+    """Bytes that an archive unpacks to. Of one only that `decode_untrusted` has accepted."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return sum(member.file_size for member in archive.infolist())
 
 
 def _examine(data: bytes, limit: int) -> None:

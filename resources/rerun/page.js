@@ -51,8 +51,8 @@ const liven = ms => {
 if (calm) {
   window.requestAnimationFrame = callback => {
     if (plays || performance.now() < livelyUntil || framesLeft-- > 0) return frame(callback);
-    clearTimeout(timer);
-    timer = setTimeout(release, PUT_OFF_MS);
+    // The first one's time counts: one that comes later must not put it off further.
+    if (!putOff.length) timer = setTimeout(release, PUT_OFF_MS);
     putOff.push(callback);
     return 0;
   };
@@ -60,7 +60,7 @@ if (calm) {
     window.addEventListener(kind, () => liven(700), { capture: true, passive: true });
   }
 }
-// `play`, `pause` and `recording_open` are the events after which it must not be put off.
+// The viewer itself says when it plays, whoever began it, and when a recording arrives.
 const heed = event => {
   if (event.includes('"type":"play"')) { plays = true; release(); }
   else if (event.includes('"type":"pause"')) plays = false;

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import shiboken6
 from PySide6.QtCore import QObject, Signal
 
 from app.session_control import SessionControl
@@ -57,11 +60,29 @@ class RecordingPanel(QObject):
         return orders
 
 
-def control_of(folder: Path) -> SessionControl:
-    """A control whose folders are all below `folder`; nothing is started."""
-    return SessionControl(
+@contextmanager
+def control_of(folder: Path) -> Iterator[SessionControl]:
+    """A control whose folders are all below `folder`; nothing is started.
+
+    It is deleted here and not by Python: the collector of cycles may run in any thread, and timers
+    must end in their own.
+    """
+    made = SessionControl(
         Paths(folder / "config", folder / "data", folder / "cache", folder / "logs", folder)
     )
+    try:
+        yield made
+    finally:
+        made.close()
+        shiboken6.delete(made)
+
+
+@contextmanager
+def recording_panel() -> Iterator[RecordingPanel]:
+    """A panel that is deleted at the end, as the control is."""
+    made = RecordingPanel()
+    yield made
+    shiboken6.delete(made)
 
 
 def show(control: SessionControl, inputs: RerunInputs, *, suffix: str = "") -> None:

@@ -66,6 +66,22 @@ def column_texts(table: CandidateTable, column: Column) -> list[str]:
 # Table --------------------------------------------------------------------------------------
 
 
+def test_the_same_values_again_build_no_rows(table: CandidateTable) -> None:
+    proposals, scores = clip.proposals(), clip.scores()
+    table.set_results(proposals, scores)
+    table.set_ground_truth({1})
+    resets: list[None] = []
+    table.view.model().modelReset.connect(lambda: resets.append(None))
+    table.set_results(proposals, scores)
+    table.set_ground_truth({1})
+    table.set_comparison(None)
+    assert not resets
+    table.set_ground_truth(set())
+    assert len(resets) == 1
+    table.set_results(proposals, None)
+    assert len(resets) == 2
+
+
 def test_rows_by_falling_score(table: CandidateTable) -> None:
     values = [float(t.replace("−", "-")) for t in column_texts(table, Column.SCORE)]
     assert values == sorted(values, reverse=True)

@@ -22,9 +22,8 @@ pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints")
 
 @pytest.fixture
 def control(qtbot: QtBot, tmp_path: Path) -> Iterator[SessionControl]:
-    made = control_of(tmp_path)
-    yield made
-    made.close()
+    with control_of(tmp_path) as made:
+        yield made
 
 
 @pytest.fixture

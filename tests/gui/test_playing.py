@@ -109,6 +109,7 @@ def test_ranges() -> None:
     assert LoopRange().span(100) == (0, 100)
     assert LoopRange(10, 20).span(100) == (10, 21)
     assert LoopRange(10, 200).span(100) == (10, 100)
+    assert LoopRange(-5, 20).span(100) == (0, 21)  # the 3D viewer's range may begin before 0
     assert LoopRange(10, 20).from_frame(30) == LoopRange(30, None)
     assert LoopRange(10, 20).to_frame(5) == LoopRange(None, 5)
 

@@ -397,6 +397,27 @@ class TestRecordings:
         assert starting.of("close")[-1].store == "Recording:demoscope:late"
         assert starting.emitted == []
 
+    def test_cleared_while_the_next_one_but_one_waits(self, page: FakePage) -> None:
+        shown = f"Recording:{page.bridge.recording[0]}:{page.bridge.recording[1]}"
+        page.bridge.open("http://127.0.0.1/two")
+        page.bridge.open("http://127.0.0.1/three")  # cancels the second one
+        page.bridge.close_recording()
+        assert shown in [o.store for o in page.of("close") if 3 in o.content]
+        page.answer_all()
+        assert page.emitted == []
+
+    def test_a_page_that_answers_nothing_is_not_asked_again(
+        self, qtbot: QtBot, starting: FakePage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        starting.bridge._doubt.setInterval(1)
+        starting.bridge.open("http://127.0.0.1/one")
+        starting.answer_all()
+        starting.bridge._doubt.start()
+        qtbot.waitUntil(lambda: bool(starting.of("logs")))
+        assert not starting.bridge._doubt.isActive()
+        starting.answer_all()
+        qtbot.waitUntil(lambda: len(starting.of("logs")) == 2)
+
     def test_the_next_one_while_the_first_is_placed(self, starting: FakePage) -> None:
         page = starting
         page.answer_all()
@@ -485,6 +506,9 @@ class TestUntrusted:
             '{"type": "time_update"}',
             '{"type": "time_update", "time": "17"}',
             '{"type": "time_update", "time": 1e400}',
+            '{"type": "time_update", "time": 1099511627776}',
+            f'{{"type": "time_update", "time": {10**400}}}',
+            f'{{"type": "answer", "number": {10**400}}}',
             '{"type": "time_update", "time": NaN}',
             '{"type": "time_update", "time": true}',
             '{"type": "selection_change", "items": 3}',

@@ -19,7 +19,12 @@ from app.session_control import SessionControl
 from pipeline.document import Session, StageFailure
 from pipeline.model.problem import DataError
 from pipeline.model.subtask import SubtasksResult
-from tests.gui.recording_panel import RecordingPanel, control_of, put_results
+from tests.gui.recording_panel import (
+    RecordingPanel,
+    control_of,
+    put_results,
+    recording_panel,
+)
 from tests.rerun_scenes import scene, without
 from viewers.rerun_inputs import RerunInputs
 
@@ -67,16 +72,16 @@ def builds(monkeypatch: pytest.MonkeyPatch) -> Builds:
 
 @pytest.fixture
 def control(qtbot: QtBot, tmp_path: Path) -> Iterator[SessionControl]:
-    made = control_of(tmp_path)
-    made.source = object()  # type: ignore[assignment]
-    yield made
-    made.source = None
-    made.close()
+    with control_of(tmp_path) as made:
+        made.source = object()  # type: ignore[assignment]
+        yield made
+        made.source = None
 
 
 @pytest.fixture
-def panel() -> RecordingPanel:
-    return RecordingPanel()
+def panel() -> Iterator[RecordingPanel]:
+    with recording_panel() as made:
+        yield made
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pytestqt.qtbot import QtBot
 from app.background import Background
 from app.layout_store import LayoutStore
 from app.rerun_layout import RerunLayout
-from tests.gui.recording_panel import RecordingPanel
+from tests.gui.recording_panel import RecordingPanel, recording_panel
 
 
 @pytest.fixture
@@ -20,8 +20,9 @@ def store(tmp_path: Path) -> LayoutStore:
 
 
 @pytest.fixture
-def panel() -> RecordingPanel:
-    return RecordingPanel()
+def panel() -> Iterator[RecordingPanel]:
+    with recording_panel() as made:
+        yield made
 
 
 @pytest.fixture

@@ -14,7 +14,13 @@ from app.playback import LoopRange
 from app.rerun_link import RerunLink, entity_for
 from app.session_control import SessionControl
 from pipeline.document import Changes, Part, Session
-from tests.gui.recording_panel import RecordingPanel, control_of, put_results, show
+from tests.gui.recording_panel import (
+    RecordingPanel,
+    control_of,
+    put_results,
+    recording_panel,
+    show,
+)
 from tests.rerun_scenes import scene, without
 from viewers.rerun_inputs import RerunInputs
 from viewers.rerun_points import instance_of, point_of
@@ -29,15 +35,15 @@ def inputs() -> RerunInputs:
 
 @pytest.fixture
 def control(qtbot: QtBot, tmp_path: Path, inputs: RerunInputs) -> Iterator[SessionControl]:
-    made = control_of(tmp_path)
-    show(made, inputs)
-    yield made
-    made.close()
+    with control_of(tmp_path) as made:
+        show(made, inputs)
+        yield made
 
 
 @pytest.fixture
-def panel() -> RecordingPanel:
-    return RecordingPanel()
+def panel() -> Iterator[RecordingPanel]:
+    with recording_panel() as made:
+        yield made
 
 
 @pytest.fixture
@@ -315,36 +321,35 @@ def test_points_are_the_same_at_every_frame(
     rng = np.random.default_rng(1)
     visible = rng.random(made.tracks.visible.shape) < 0.7
     made = replace(made, tracks=replace(made.tracks, visible=visible))
-    control = control_of(tmp_path)
-    show(control, made)
-    RerunLink(panel, control, control)
-    solid = made.lifting if geometry else None
-    place = "world" if geometry else "camera/cam_high"
-    tracks = made.tracks
-    assert tracks is not None
-    hidden = 0
-    for turn in range(200):
-        point = int(rng.integers(len(tracks.candidate)))
-        frame = int(rng.integers(LENGTH))
-        control.seek(frame, "keys")
-        panel.taken()
-        control.document.select_point(point, "frame")
-        ((_, entity, instance),) = panel.taken()
-        owner = int(tracks.candidate[point])
-        assert entity == f"{place}/candidates/{owner}/points"
-        seen = bool(visible[frame // STEP, point])
-        hidden += not seen
-        assert instance == (instance_of(point, frame, tracks, solid) if seen else -1)
-        assert (instance >= 0) == seen, turn
-        if instance >= 0:  # What the viewer would say of that instance is that point.
-            assert point_of(entity, instance, frame, tracks, solid) == point
-            control.document.select_candidate((owner + 1) % 3, "views")
+    with control_of(tmp_path) as control:
+        show(control, made)
+        RerunLink(panel, control, control)
+        solid = made.lifting if geometry else None
+        place = "world" if geometry else "camera/cam_high"
+        tracks = made.tracks
+        assert tracks is not None
+        hidden = 0
+        for turn in range(200):
+            point = int(rng.integers(len(tracks.candidate)))
+            frame = int(rng.integers(LENGTH))
+            control.seek(frame, "keys")
             panel.taken()
-            panel.entitySelected.emit(f"/{entity}", instance)
-            assert (session(control).candidate, session(control).point) == (owner, point)
-            assert panel.taken() == []
-    assert hidden > 20
-    control.close()
+            control.document.select_point(point, "frame")
+            ((_, entity, instance),) = panel.taken()
+            owner = int(tracks.candidate[point])
+            assert entity == f"{place}/candidates/{owner}/points"
+            seen = bool(visible[frame // STEP, point])
+            hidden += not seen
+            assert instance == (instance_of(point, frame, tracks, solid) if seen else -1)
+            assert (instance >= 0) == seen, turn
+            if instance >= 0:  # What the viewer would say of that instance is that point.
+                assert point_of(entity, instance, frame, tracks, solid) == point
+                control.document.select_candidate((owner + 1) % 3, "views")
+                panel.taken()
+                panel.entitySelected.emit(f"/{entity}", instance)
+                assert (session(control).candidate, session(control).point) == (owner, point)
+                assert panel.taken() == []
+        assert hidden > 20
 
 
 def test_the_point_is_found_again_when_the_cursor_rests(
@@ -434,3 +439,17 @@ def test_the_parts_of_a_point_are_told_once(link: RerunLink, control: SessionCon
         [Part.POINT],
         [Part.POINT | Part.CANDIDATE],
     )
+
+
+def test_an_instance_of_an_older_recording_is_no_point(
+    panel: RecordingPanel, control: SessionControl
+) -> None:
+    current = [False]
+    made = RerunLink(panel, control, control, lambda: current[0])
+    made.renew()
+    panel.entitySelected.emit("/world/candidates/2/points", 5)
+    assert (session(control).candidate, session(control).point) == (2, -1)
+    current[0] = True
+    panel.entitySelected.emit("/world/candidates/2/points", 6)
+    assert session(control).candidate == 2
+    assert session(control).point >= 0

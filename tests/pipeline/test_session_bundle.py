@@ -312,6 +312,7 @@ OBJECTS = npy("{'descr': '|O', 'fortran_order': False, 'shape': (1,)}") + b"cos\
         archive(json=TREE, **{"0_npy": HUGE}),
         archive(json=TREE, **{"0_npy": OBJECTS}),
         archive(json=TREE, **{"0_npy": npy("__import__('os').getcwd()")}),
+        archive(json=TREE, **{"0_npy": npy("{'descr': '<f4', 'shape': (")}),
         archive(json=TREE, **{"0_npy": b""}),
         archive(json=TREE, **{"../evil_npy": b"x"}),
         archive(json=TREE),
@@ -321,8 +322,8 @@ OBJECTS = npy("{'descr': '|O', 'fortran_order': False, 'shape': (1,)}") + b"cos\
         archive(**{"0_npy": b"x"}),
         archive(json=TREE, **{f"{n}_npy": b"" for n in range(5000)}),
     ],
-    ids=["huge", "objects", "code", "empty", "path", "missing", "deep", "long", "bytes", "no tree",
-         "many"],
+    ids=["huge", "objects", "code", "open", "empty", "path", "missing", "deep", "long", "bytes",
+         "no tree", "many"],
 )  # fmt: skip
 def test_hostile_archives_are_refused(data: bytes) -> None:
     with pytest.raises(CodecError):
@@ -334,6 +335,24 @@ def test_bombs_are_refused_before_they_are_unpacked() -> None:
     assert len(zeros) < 1 << 20
     with pytest.raises(CodecError, match="unpacks to more than 64 MiB"):
         decode_untrusted(zeros, Anything, 64 << 20)
+
+
+def test_all_results_together_are_bounded(packed: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = []
+
+    def decode(data: bytes, cls: type, limit: int) -> Any:
+        found = decode_untrusted(data, cls, 64 << 20)
+        if cls is not bundle._Stored:
+            sizes.append((bundle.unpacked_size(data), limit))
+        return found
+
+    monkeypatch.setattr(bundle, "decode_untrusted", decode)
+    unpack_session(packed, GRAPH)
+    assert len(sizes) > 2
+    left = bundle.LARGEST
+    for size, limit in sizes:
+        assert limit == left
+        left -= size
 
 
 def test_arrays_of_another_type_are_refused() -> None:
