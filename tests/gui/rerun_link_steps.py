@@ -22,8 +22,8 @@ OTHER_POINTS = "/world/candidates/2/points"
 LEFT, NO_KEY = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
 TIME_LINE_Y = 686
 """Height of the viewer's time line in a panel of 900 x 700."""
-LOOP_BAR_Y = 576
-"""Height of the bar with the loop range, when the time panel is expanded."""
+RULER = 16
+"""Pixels from the upper edge of the loop range to the ruler's bar, where it can be dragged."""
 LOOP_BUTTON = QPoint(118, TIME_LINE_Y)
 SECOND_TAB = QPoint(100, 14)
 
@@ -149,11 +149,17 @@ def select_both_ways(session: Session, report: dict[str, Any]) -> None:
 
 
 def loop_on(session: Session) -> list[int]:
-    """First and last pixel of the loop range: a blue block above the streams."""
+    """First and last pixel of the loop range and its upper edge: a blue block above the streams.
+
+    How high the time panel opens is not the same each time, so it is looked for.
+    """
     image = picture(session)
-    row = [image.pixelColor(x, LOOP_BAR_Y) for x in range(image.width())]
-    blue = [x for x, color in enumerate(row) if color.blue() > color.red() + 60]
-    return [blue[0], blue[-1]] if blue else []
+    for y in range(500, image.height()):
+        row = [image.pixelColor(x, y) for x in range(200, image.width())]
+        blue = [x + 200 for x, color in enumerate(row) if color.blue() > color.red() + 60]
+        if len(blue) > 100 and blue[-1] - blue[0] < len(blue) + 20:
+            return [blue[0], blue[-1], y]
+    return []
 
 
 def loop_both_ways(session: Session, report: dict[str, Any]) -> None:
@@ -169,9 +175,10 @@ def loop_both_ways(session: Session, report: dict[str, Any]) -> None:
     report["events_of_looping"] = session.events[:]
     session.wait(lambda: bool(loop_on(session)), 10, "loop range on the screen")
     session.pause(500)
-    report["loop_on_screen"] = loop_on(session)
+    report["loop_on_screen"] = loop_on(session)[:2]
     for offset in (1, 2, 0, -1):  # the edge is a few pixels wide
-        edge = QPoint(loop_on(session)[1] + offset, LOOP_BAR_Y)
+        _, last, top = loop_on(session)
+        edge = QPoint(last + offset, top + RULER)
         drag(session, edge, edge + QPoint(60, 0))
         session.pause(1500)
         if session.of("loopChanged"):
