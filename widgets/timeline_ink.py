@@ -53,7 +53,8 @@ class Ink:
 
     def curve(self, rgb: Rgb) -> QColor:
         """A colour with a meaning, darkened or lightened until a thin line shows on the base."""
-        return legible(rgb, self.base.rgb())
+        # A copy: who makes it transparent must not change the kept one for everybody.
+        return QColor(legible(rgb, self.base.rgb()))
 
     def tint(self, rgb: Rgb, share: float) -> QColor:
         """A colour with a meaning mixed into the base; `share` 1 is the pure colour."""

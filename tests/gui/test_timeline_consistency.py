@@ -196,3 +196,9 @@ def test_one_frame_and_no_points_do_no_harm(timeline: Timeline) -> None:
     none = np.zeros(0, np.int32)
     timeline.set_consistency(Consistency(none, none, *(np.zeros((0, 0), np.float32),) * 2))
     assert ConsistencyLane not in [type(lane) for lane in timeline.lanes]
+
+
+def test_a_colour_that_is_made_transparent_stays_whole_for_others(timeline: Timeline) -> None:
+    ink = Ink.of(timeline.palette(), timeline.font())
+    ink.curve(candidate_color(0)).setAlpha(10)
+    assert ink.curve(candidate_color(0)).alpha() == 255
