@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from pipeline.model.caption_fields import CaptionFields
+from pipeline.model.drafting import CaptionVersion
 from pipeline.model.problem import Problem
 
 
@@ -14,25 +16,6 @@ class Verdict(StrEnum):
     ACCEPTED = "accepted"
     CORRECTED = "corrected"
     REJECTED = "rejected"
-
-
-@dataclass(frozen=True, slots=True)
-class CaptionFields:
-    """The parts of a caption.
-
-    Attributes:
-        verb: From the vocabulary, lower case.
-        object_name: With colour or material, without article.
-        relation: Preposition before the destination, or empty.
-        destination: Without article, or empty.
-        arm: `left`, `right` or empty where there is one arm.
-    """
-
-    verb: str
-    object_name: str
-    relation: str = ""
-    destination: str = ""
-    arm: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +30,8 @@ class CaptionResult:
         verdict: What a person said, or None.
         drafter: `offline` or a model name.
         problems: `caption_color_differs`, ...
+        versions: What drafters wrote, the draft first, then one revision per critique; empty in
+            results of version 1.
     """
 
     text: str
@@ -56,3 +41,7 @@ class CaptionResult:
     verdict: Verdict | None
     drafter: str
     problems: tuple[Problem, ...] = ()
+    versions: tuple[CaptionVersion, ...] = ()
+
+
+__all__ = ["CaptionFields", "CaptionResult", "Verdict"]

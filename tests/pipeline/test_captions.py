@@ -121,7 +121,7 @@ def test_drafts(text: str, rgb: tuple[float, ...] | None, caption: str) -> None:
 
 def test_fields_and_evidence_say_where_each_part_comes_from() -> None:
     result = _caption("pick up the red cube and put it in the bowl", RED)
-    assert dataclasses.astuple(result.fields) == ("put", "red cube", "in", "bowl", "right")
+    assert dataclasses.astuple(result.fields) == ("put", "red cube", "in", "bowl", "right", "")
     evidence = dict(result.evidence)
     assert evidence["object"] == "from the instruction"
     assert "nearest “red”" in evidence["color"]
