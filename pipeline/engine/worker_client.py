@@ -56,7 +56,7 @@ class WorkerClient:
         self._connection: Connection | None = None
         self._current: int | None = None
         self._next = 1
-        self._killing: set[int] = set()
+        self._killed: dict[int, int] = {}
         self._closed = False
         self._graph: Graph | None = None
 
@@ -118,8 +118,10 @@ class WorkerClient:
             if self._current != number or self._process is None:
                 return
             log.info("job %d did not stop within %.2f s, killing the worker", number, CANCEL_GRACE)
-            self._killing.add(number)
+            self._killed[self._process.pid] = number
             self._process.kill()
+            # The next job must not go to the dying one, whose end is told by its own reader.
+            self._process = self._connection = None
 
     def close(self) -> None:
         """End the process and wait for it."""
@@ -148,12 +150,14 @@ class WorkerClient:
             log.info("the worker died before it got the message")
 
     def _read(self, connection: Connection, process: Any) -> None:
+        ended = 0
         while True:
             try:
                 event = self._next_event(connection)
             except (EOFError, OSError):
                 break
             if isinstance(event, say.Failed | say.Cancelled | say.Done):
+                ended = event.job
                 with self._lock:
                     if self._current == event.job:
                         self._current = None
@@ -162,14 +166,17 @@ class WorkerClient:
         with self._lock:
             if self._closed:
                 return
-            job = self._current
-            self._current = None
+            connection.close()
+            killed = self._killed.pop(process.pid, None)
+            job = self._current if killed is None else killed
+            if self._current == job:
+                self._current = None
             if self._process is process:
                 self._process = self._connection = None
-            connection.close()
-            killed_by_us = job in self._killing
-        if killed_by_us and job is not None:
-            self._on_event(say.Cancelled(job=job))
+        if killed is not None:
+            # It may have stopped by itself, and said so, while it was being killed.
+            if ended != killed:
+                self._on_event(say.Cancelled(job=killed))
         else:
             self._on_event(say.Died(job=job, message=_death_sentence(process.exitcode)))
 
