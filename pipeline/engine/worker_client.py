@@ -56,6 +56,8 @@ class WorkerClient:
         self._connection: Connection | None = None
         self._current: int | None = None
         self._next = 1
+        self._ended = 0
+        self._job: say.RunJob | None = None
         self._killed: dict[int, int] = {}
         self._closed = False
         self._graph: Graph | None = None
@@ -99,29 +101,34 @@ class WorkerClient:
             number = self._next
             self._next += 1
             self._current = number
-            self._send(job.model_copy(update={"job": number}))
+            self._job = job.model_copy(update={"job": number})
+            self._send(self._job)
             return number
 
     def cancel(self) -> None:
         """Stop the job in progress; `Cancelled` arrives within 200 ms."""
         with self._lock:
-            number = self._current
+            number, process = self._current, self._process
             if number is None:
                 return
             self._send(say.CancelJob(job=number))
-        timer = threading.Timer(CANCEL_GRACE, self._kill_if_still, args=(number,))
+        timer = threading.Timer(CANCEL_GRACE, self._kill_if_still, args=(number, process))
         timer.daemon = True
         timer.start()
 
-    def _kill_if_still(self, number: int) -> None:
+    def _kill_if_still(self, number: int, process: Any) -> None:
         with self._lock:
-            if self._current != number or self._process is None:
+            # Jobs end in the order in which they were sent.
+            if self._ended >= number or self._process is not process or process is None:
                 return
             log.info("job %d did not stop within %.2f s, killing the worker", number, CANCEL_GRACE)
-            self._killed[self._process.pid] = number
-            self._process.kill()
-            # The next job must not go to the dying one, whose end is told by its own reader.
+            self._killed[process.pid] = number
+            process.kill()
+            # Its end is told by its own reader; a job that waits behind it goes to a new one.
             self._process = self._connection = None
+            if self._job is not None and self._current == self._job.job != number:
+                self.start()
+                self._send(self._job)
 
     def close(self) -> None:
         """End the process and wait for it."""
@@ -159,6 +166,7 @@ class WorkerClient:
             if isinstance(event, say.Failed | say.Cancelled | say.Done):
                 ended = event.job
                 with self._lock:
+                    self._ended = max(self._ended, ended)
                     if self._current == event.job:
                         self._current = None
             self._on_event(event)

@@ -319,6 +319,47 @@ def test_cancel_within_200_ms(
     ear.until(say.Done)
 
 
+def test_a_job_behind_a_deaf_one_is_run(client: WorkerClient, ear: Ear, dataset: Path) -> None:
+    old = client.run(job(dataset, behaviour="deaf"))
+    ear.until(say.Started)
+    client.cancel()
+    new = client.run(job(dataset))
+    done = ear.until(say.Done)
+    assert done.job == new
+    assert [e.job for e in ear.seen if isinstance(e, say.Cancelled)] in ([old], [])
+    assert not any(isinstance(e, say.Died) for e in ear.seen)
+
+
+def test_a_job_that_ends_while_it_is_killed_is_told_once(
+    client: WorkerClient, ear: Ear, dataset: Path
+) -> None:
+    number = client.run(job(dataset, behaviour="deaf"))
+    ear.until(say.Started)
+    ours, process = client._connection, client._process
+    assert ours is not None
+
+    class Late:
+        """The pipe of a worker that said that it stopped before it was dead."""
+
+        said = iter([say.Cancelled(job=number).model_dump_json().encode()])
+
+        def recv_bytes(self) -> bytes:
+            try:
+                return next(self.said)
+            except StopIteration:
+                raise EOFError from None
+
+        def close(self) -> None:
+            pass
+
+    client._kill_if_still(number, process)
+    ear.until(say.Cancelled)
+    client._killed[process.pid] = number
+    client._read(Late(), process)  # type: ignore[arg-type]
+    told = [ear.queue.get_nowait() for _ in range(ear.queue.qsize())]
+    assert [type(e) for e in told] == [say.Cancelled]
+
+
 def test_death_is_told_and_survived(client: WorkerClient, ear: Ear, dataset: Path) -> None:
     number = client.run(job(dataset, behaviour="die"))
     died = ear.until(say.Died)
