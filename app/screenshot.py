@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from app.main_window import MainWindow
     from viewers.rerun_protocol import ViewerReport
+    from viewers.rerun_viewer import RerunPanel
 
 _RUN_MS = 300_000
 """How long the pipeline may take; afterwards the picture shows what is there."""
@@ -143,13 +144,13 @@ def _picture_with_3d(window: MainWindow) -> QPixmap:
     if not ready:
         note(f"the 3D viewer is not in the picture: {window.panels.rerun.message}")
     window.panels.rerun.set_frame(window.control.document.session.frame)
-    if ready and not _all_arrived(window):
+    if ready and not all_arrived(window.panels.rerun):
         note("the 3D viewer is still loading; the picture shows what is there")
     wait_until(lambda: False, _SETTLE_MS)
     return window.screen().grabWindow(window.winId())
 
 
-def _all_arrived(window: MainWindow) -> bool:
+def all_arrived(viewer: RerunPanel) -> bool:
     """Wait until the viewer has all of the recording, which it shows as it comes."""
     reports: list[ViewerReport | None] = []
     asked = [0]
@@ -160,7 +161,7 @@ def _all_arrived(window: MainWindow) -> bool:
             return True
         if len(reports) == asked[0]:
             asked[0] += 1
-            window.panels.rerun.ask_state(reports.append)
+            viewer.ask_state(reports.append)
         return False
 
     return wait_until(arrived, _VIEWER_MS)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from app.point_selection import points_here
-from app.screenshot import wait_until
+from app.screenshot import all_arrived, wait_until
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from app.main_window import MainWindow
     from pipeline.document import Session
     from pipeline.model.arrays import F64
-    from viewers.rerun_protocol import ViewerReport
-    from viewers.rerun_viewer import RerunPanel
 
 COLOURS, RARE, APART = 256, 30, 8
 """Of the palette; pixels below which a colour is not kept as it is; and how many of 255 levels lie
@@ -92,30 +90,13 @@ def _use(window: MainWindow, dataset: str, episode: int, frame: int) -> str:
         return f"no point of the selected candidate has a place in frame {frame}"
     control.document.select_point(point, "picture")
     wait_until(lambda: window.panels.frame.viewer.image_frame == frame, 5000)
-    if not wait_until(lambda: viewer.is_settled, VIEWER_MS) or not _has_all(viewer):
+    if not wait_until(lambda: viewer.is_settled, VIEWER_MS) or not all_arrived(viewer):
         return f"the 3D viewer is not ready: {viewer.message}"
     viewer.set_layout(_nearer(viewer.current_layout, place))
     if not wait_until(lambda: viewer.is_settled, VIEWER_MS):
         return "the 3D viewer did not take its layout"
     wait_until(lambda: False, DRAWN_MS)  # It is there before its last frame is drawn.
     return ""
-
-
-def _has_all(viewer: RerunPanel) -> bool:
-    """Wait until the viewer has all of the recording, which it shows as it comes."""
-    reports: list[ViewerReport | None] = []
-    asked = [0]
-
-    def arrived() -> bool:
-        newest = reports[-1] if reports else None
-        if newest is not None and newest.recordings and not newest.loading:
-            return True
-        if len(reports) == asked[0]:
-            asked[0] += 1
-            viewer.ask_state(reports.append)
-        return False
-
-    return wait_until(arrived, VIEWER_MS)
 
 
 def _middle_point(session: Session) -> tuple[int, F64]:

@@ -58,6 +58,7 @@ class RerunBridge(QObject):
         time: Frame and playback.
         selection: Selected entity.
         layouts: Layout and loop range.
+        memory: Bytes that the viewer had taken when a recording arrived last; 0 before the first.
 
     Signals:
         loaded: The viewer runs and takes orders.
@@ -77,6 +78,7 @@ class RerunBridge(QObject):
         self.time = TimeLink(self, self._requests)
         self.selection = SelectionLink(self, self._requests)
         self.layouts = LayoutLink(self, self._requests, lambda: self.time.is_playing)
+        self.memory = 0
         self._phase = Phase.CLOSED
         self._is_ready = False
         self._url = ""
@@ -114,6 +116,7 @@ class RerunBridge(QObject):
     def reset(self) -> None:
         """Forget the page (it is reloaded or gone); frame, selection and loop stay."""
         self._is_ready = False
+        self.memory = 0
         self._url = self._store = ""
         self._enter(Phase.CLOSED)
         self._requests.forget_all()
@@ -313,6 +316,8 @@ class RerunBridge(QObject):
             self.layouts.touch()
         elif event.kind == "recording_open":
             self._take_recording(event)
+        elif event.kind == "memory":
+            self.memory = event.size
         elif event.kind == "ready":
             self._is_ready = True
             self.loaded.emit()

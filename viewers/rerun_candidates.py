@@ -7,14 +7,12 @@ import numpy as np
 from pipeline.model.candidate import Box
 from pipeline.model.palette import TARGET, candidate_color
 from viewers.rerun_boxes import log_boxes_3d
-from viewers.rerun_clouds import FAINT, Cloud, log_cloud, paint
+from viewers.rerun_clouds import Cloud, log_cloud, paint
 from viewers.rerun_depth import ClipDepth
 from viewers.rerun_inputs import camera_path
 from viewers.rerun_points import as_index, cloud_columns, cloud_seen
 from viewers.rerun_scene import Scene, log_boxes, log_strips, one_mask, outlines
 from viewers.rerun_solids import log_mask_points, log_solid
-
-__all__ = ["FAINT", "log_candidate", "log_target"]
 
 
 def log_candidate(scene: Scene, candidate: int) -> None:

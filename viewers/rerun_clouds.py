@@ -8,9 +8,8 @@ from functools import cached_property
 import numpy as np
 
 from pipeline.model.arrays import F32, I64, Bool
-from pipeline.model.palette import candidate_color
 from viewers.rerun_boxes import middles, ordered
-from viewers.rerun_scene import Rgba, Scene, log_strips, on_screen
+from viewers.rerun_scene import Rgba, Scene, candidate_paint, log_strips, on_screen
 
 TAIL_S = 2.0
 """Length of the tails in seconds (our choice: long enough to see a reach)."""
@@ -18,8 +17,6 @@ TAIL_RATE = 8.0
 """Corners of a tail per second (our choice); clips that are tracked denser are thinned."""
 TAILS = 8
 """Points of the winner that get a tail of their own."""
-FAINT = 150
-"""Opacity 0..255 of candidates that did not win."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +40,8 @@ class Cloud:
 
 
 def paint(scene: Scene, candidate: int) -> Rgba:
-    """Colour of the palette; candidates that lost against a winner are fainter."""
-    plain = scene.inputs.winner in (-1, candidate)
-    return (*candidate_color(candidate), 255 if plain else FAINT)
+    """Colour of a candidate, see `candidate_paint`."""
+    return candidate_paint(candidate, scene.inputs.winner)
 
 
 def log_cloud(scene: Scene, entity: str, cloud: Cloud, with_tails: bool = True) -> None:

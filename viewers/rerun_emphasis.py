@@ -11,9 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipeline.model.palette import GRIPPER, ROBOT, TERMS, candidate_color
-from viewers.rerun_candidates import FAINT
-from viewers.rerun_scene import Rgba, on_screen
+from pipeline.model.palette import GRIPPER, ROBOT, TERMS
+from viewers.rerun_scene import Rgba, candidate_paint, on_screen
 
 if TYPE_CHECKING:
     import rerun as rr
@@ -93,8 +92,7 @@ def emphasis_bytes(
 def _usual(entity: str, emphasis: Emphasis) -> rr.AsComponents:
     """As `viewers.rerun_candidates`, `rerun_robot` and `rerun_log` draw it."""
     wins = emphasis.candidate == emphasis.winner
-    plain = wins or emphasis.winner == -1
-    paint = (*candidate_color(emphasis.candidate), 255 if plain else FAINT)
+    paint = candidate_paint(emphasis.candidate, emphasis.winner)
     kind = entity.rpartition("/")[2]
     if entity.startswith("signals/"):
         return _style(entity, (*paint[:3], 255), 2.5 if wins else 1.2)

@@ -28,8 +28,8 @@ class PageEvent:
 
     Attributes:
         kind: `time_update`, `timeline_change`, `play`, `pause`, `selection_change` and
-            `recording_open` of the viewer; `ready`, `failed`, `answer`, `refused`, `drawn` and
-            `touched` of the page.
+            `recording_open` of the viewer; `ready`, `failed`, `answer`, `refused`, `drawn`,
+            `touched` and `memory` of the page.
         time: Of a timeline; fractional while playing. NaN if it said none.
         timeline: Name of a timeline, if it said one.
         application: Application id of the recording meant.
@@ -39,6 +39,7 @@ class PageEvent:
         number: Number of the request.
         data: The viewer's answer to it.
         seconds: Until the viewer rested after it.
+        size: Bytes of memory that the viewer has taken.
         message: A sentence.
     """
 
@@ -52,6 +53,7 @@ class PageEvent:
     number: int = 0
     data: bytes = b""
     seconds: float = 0.0
+    size: int = 0
     message: str = ""
 
     @property
@@ -88,6 +90,7 @@ def parse_event(line: str) -> PageEvent:
         number=int(_number(event.get("number"), 0.0)),
         data=_bytes(event.get("data")),
         seconds=max(0.0, _number(event.get("ms"), 0.0)) / 1000.0,
+        size=max(0, int(_number(event.get("bytes"), 0.0))),
         message=_text(event.get("message")),
     )
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from pipeline.model.arrays import F32, F64, I32, Bool, unpack_masks
 from pipeline.model.candidate import Box, MasksResult
+from pipeline.model.palette import candidate_color
 from pipeline.model.problem import Cancelled
 from viewers.rerun_inputs import TIMELINE, RerunInputs
 
@@ -21,6 +22,13 @@ if TYPE_CHECKING:
     import rerun as rr
 
 Rgba: TypeAlias = tuple[int, int, int, int]
+FAINT = 150
+"""Opacity 0..255 of candidates that did not win."""
+
+
+def candidate_paint(candidate: int, winner: int) -> Rgba:
+    """Colour of the palette; candidates that lost against a winner (-1: none) are fainter."""
+    return (*candidate_color(candidate), 255 if winner in (-1, candidate) else FAINT)
 
 
 def on_screen(points: float) -> float:

@@ -33,6 +33,10 @@ LOADING_TEXT = "Loading the 3D viewer…"
 FOLLOWED_TEXT = "Also in Rerun's own window, which follows the cursor and the selection."
 READY_TIMEOUT_MS = 60_000
 """Software rendering on a busy machine needs up to 30 s for the first picture."""
+MEMORY_LIMIT = 512 << 20
+"""Bytes. A viewer that has taken more is started afresh for the next recording, which takes some
+seconds: its memory never shrinks, grows by about half a MiB a recording (130 MiB with the first of
+a short episode), and ends at 4 GiB. Our choice."""
 PANELS = {"top": "hidden"}
 """Rerun's own panels. The others are as the recording's layout has them, so that a user who wants
 them may open them."""
@@ -177,7 +181,10 @@ class RerunPanel(QWidget):
             return
         if self._native.is_open:
             self._native.open(self._recording, self.frame)
-        if self._page.view is not None and self._bridge.is_ready:
+        if self._bridge.memory > MEMORY_LIMIT:
+            log.info("the 3D viewer has taken %d MiB: starting afresh", self._bridge.memory >> 20)
+            self.reload()
+        elif self._page.view is not None and self._bridge.is_ready:
             self._open()
         elif self._state is ViewerState.FAILED:
             self._placeholder.native.show()

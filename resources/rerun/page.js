@@ -88,13 +88,20 @@ const wake = new Uint8Array([0x1a, 0]); // get_state: an idle viewer sleeps; any
   const tell = value => bridge.fromViewer(JSON.stringify(value));
   const canvas = document.getElementById("viewer");
   try {
-    await wasm_bindgen({ module_or_path: fetch("re_viewer_bg.wasm") });
+    const module = await wasm_bindgen({ module_or_path: fetch("re_viewer_bg.wasm") });
     const handle = new wasm_bindgen.WebHandle({
       hide_welcome_screen: true,
       check_for_updates_on_startup: false,
       enable_history: false,
       theme: "system",
-      on_viewer_event: event => { heed(event); bridge.fromViewer(event); },
+      on_viewer_event: event => {
+        heed(event);
+        // The viewer's memory never shrinks: the window starts it afresh before there is too much.
+        if (event.includes('"type":"recording_open"')) {
+          tell({ type: "memory", bytes: module.memory.buffer.byteLength });
+        }
+        bridge.fromViewer(event);
+      },
     });
     await handle.start(canvas);
     window.viewerHandle = handle; // for tests and for the developer tools

@@ -222,3 +222,28 @@ class FakePage:
 
     def _screenshot(self, order: Order) -> bytes:
         return message(5, message(1, b"\x89PNG picture"))
+
+
+def starting_page() -> FakePage:
+    """A viewer that runs and was told to open a recording."""
+    bridge = RerunBridge()
+    bridge.layouts._touched.setInterval(0)
+    bridge.layouts._settled.setInterval(0)
+    page = FakePage(bridge)
+    bridge.time.set_frame(40)
+    page.say("ready")
+    bridge.open("http://127.0.0.1/one")
+    return page
+
+
+def open_page(qtbot: QtBot) -> FakePage:
+    """A viewer that shows a recording and was told all."""
+    page = starting_page()
+    page.open()
+    qtbot.waitUntil(lambda: bool(page.waiting))  # the layout is read once it settled
+    page.answer_all()
+    assert page.emitted == [("opened",)]
+    assert page.bridge.is_settled
+    page.emitted.clear()
+    page.orders.clear()
+    return page

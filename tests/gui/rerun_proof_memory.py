@@ -39,8 +39,9 @@ class Census:
             size: Bytes of the recording opened last.
 
         Returns:
-            `own`, `renderer`, `others` MiB resident (private, where the system tells),
-            `threads`, `files` of this process, `recordings` open in the viewer, `size` MiB.
+            `own`, `renderer`, `others` MiB resident (private, where the system tells), `module`
+            MiB that the viewer's code has taken (part of `renderer`), `renderer_pid`, `threads`,
+            `files` of this process, `recordings` open in the viewer, `size` MiB.
         """
         gc.collect()
         renderer = self._hands.view.page().renderProcessPid()  # type: ignore[attr-defined]
@@ -48,6 +49,8 @@ class Census:
         return {
             "own": resident(os.getpid()),
             "renderer": resident(renderer),
+            "module": self._hands.panel._bridge.memory / MIB,
+            "renderer_pid": renderer,
             "others": sum(resident(pid) for pid in tree),
             "threads": len(os.listdir("/proc/self/task")),
             "files": len(os.listdir("/proc/self/fd")),

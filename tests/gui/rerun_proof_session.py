@@ -15,10 +15,12 @@ import threading
 import time
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+import cv2  # noqa: E402
 import numpy as np  # noqa: E402
 
 from pipeline.model.palette import candidate_color  # noqa: E402
@@ -34,9 +36,10 @@ from tests.gui.rerun_proof_hands import (  # noqa: E402
 from tests.gui.rerun_proof_memory import Census  # noqa: E402
 from tests.gui.rerun_session import listening_addresses, process_tree  # noqa: E402
 from tests.rerun_scenes import scene  # noqa: E402
+from viewers import rerun_viewer  # noqa: E402
 from viewers.rerun_inputs import RerunInputs  # noqa: E402
 from viewers.rerun_log import recording_bytes  # noqa: E402
-from viewers.rerun_viewer import RerunPanel  # noqa: E402
+from viewers.rerun_viewer import RerunPanel, ViewerState  # noqa: E402
 
 SETTLED = 200
 """Moves of each side, each waited for ..."""
@@ -269,9 +272,9 @@ def _strongest(pixels: np.ndarray) -> list[int]:
 # -- memory ----------------------------------------------------------------------------------
 
 
-def memory(found: dict[str, Any], openings: int = 15) -> None:
-    """Recordings opened in a row, each another episode."""
-    first = scene(points=60)
+def memory(found: dict[str, Any], openings: int = 24) -> None:
+    """Recordings of some MiB opened in a row, each another episode."""
+    first = noisy(scene(points=60, pictures=60))
     hands = opened(first, (400, 320))
     census = Census(hands)
     rows = []
@@ -290,6 +293,7 @@ def memory(found: dict[str, Any], openings: int = 15) -> None:
         rows.append(census.row(len(data)))
     found["rows"] = rows
     panel = hands.panel
+    afresh(hands, data, found)
     panel.clear()
     hands.wait(lambda: hands.facts().recordings == (), "nothing open after clear")
     found["cleared"] = census.row(0)
@@ -297,6 +301,37 @@ def memory(found: dict[str, Any], openings: int = 15) -> None:
     gc.collect()
     found["threads_at_end"] = sorted(t.name for t in threading.enumerate())
     found["children_at_end"] = census.children()
+
+
+def noisy(inputs: RerunInputs) -> RerunInputs:
+    """The same with pictures that no compression makes small: one kept too long is seen."""
+    rng = np.random.default_rng(0)
+    height, width = 240, 320
+    options = [cv2.IMWRITE_JPEG_QUALITY, 100]
+    pictures = tuple(
+        (frame, cv2.imencode(".jpg", noise, options)[1].tobytes())
+        for frame, _ in inputs.pictures
+        for noise in [rng.integers(0, 256, (height, width, 3), np.uint8)]
+    )
+    return dataclasses.replace(inputs, pictures=pictures)
+
+
+def afresh(hands: Hands, data: bytes, found: dict[str, Any]) -> None:
+    """A viewer that has taken too much memory is replaced; what the user sees stays."""
+    panel = hands.panel
+    panel.set_selection("/world/candidates/1/points", 3)
+    hands.wait(lambda: panel.is_settled, "selection")
+    with mock.patch.object(rerun_viewer, "MEMORY_LIMIT", 1):
+        panel.set_recording(data)  # The very same one: nothing to do.
+        found["same_recording"] = panel.state
+        panel.set_recording(recording_bytes(scene(points=61)))
+        found["while_replaced"] = panel.state
+        panel.set_frame(33)
+    hands.wait(lambda: panel.state is ViewerState.READY, "viewer started afresh")
+    found["after"] = hands.at(33).frame
+    hands.wait(lambda: panel.is_settled, "all told")
+    found["selected_after"] = list(panel._bridge.selection.selected)
+    found["fresh"] = Census(hands).row(0)
 
 
 # -- offline ---------------------------------------------------------------------------------

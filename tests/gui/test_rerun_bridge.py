@@ -2,51 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 from pytestqt.qtbot import QtBot
 
-from tests.gui.rerun_fake import LAYOUT, FakePage
-from viewers.rerun_bridge import RerunBridge
-from viewers.rerun_layout import layout_of
+from tests.gui.rerun_fake import FakePage, open_page, starting_page
 
 POINTS = "/world/candidates/1/points"
-KEPT = layout_of(
-    json.dumps(
-        {
-            **LAYOUT,
-            "/view/v/EyeControls3D": {"EyeControls3D": {"position": [1, 2, 3]}},
-        }
-    )
-).text
 
 
 @pytest.fixture
 def starting(qtbot: QtBot) -> FakePage:
-    """A viewer that runs and was told to open a recording."""
-    bridge = RerunBridge()
-    bridge.layouts._touched.setInterval(0)
-    bridge.layouts._settled.setInterval(0)
-    page = FakePage(bridge)
-    bridge.time.set_frame(40)
-    page.say("ready")
-    bridge.open("http://127.0.0.1/one")
-    return page
+    return starting_page()
 
 
 @pytest.fixture
-def page(starting: FakePage, qtbot: QtBot) -> FakePage:
-    """A viewer that shows a recording and was told all."""
-    starting.open()
-    qtbot.waitUntil(lambda: bool(starting.waiting))  # the layout is read once it settled
-    starting.answer_all()
-    assert starting.emitted == [("opened",)]
-    assert starting.bridge.is_settled
-    starting.emitted.clear()
-    starting.orders.clear()
-    return starting
+def page(qtbot: QtBot) -> FakePage:
+    return open_page(qtbot)
 
 
 class TestTime:
@@ -241,131 +214,6 @@ class TestSelection:
         assert [event[0] for event in starting.emitted] == ["opened", "opened"]
 
 
-class TestLayoutAndLoop:
-    def touch(self, page: FakePage, qtbot: QtBot) -> None:
-        page.say("touched")
-        qtbot.waitUntil(lambda: bool(page.waiting))
-        page.answer_all()
-
-    def test_what_the_user_changes_is_told(self, qtbot: QtBot, page: FakePage) -> None:
-        page.blueprint["/container/c"]["ContainerBlueprint"]["active_tab"] = "view/v"
-        self.touch(page, qtbot)
-        ((name, text),) = page.emitted
-        assert name == "layoutChanged"
-        assert page.bridge.layouts.layout == text
-        assert "time_panel" not in text
-        assert json.loads(text)["/container/c"]["ContainerBlueprint"]["active_tab"] == "view/v"
-        self.touch(page, qtbot)
-        assert len(page.emitted) == 1
-
-    def test_time_panel_is_no_layout(self, qtbot: QtBot, page: FakePage) -> None:
-        page.blueprint["/time_panel"]["TimePanelBlueprint"]["play_state"] = "Playing"
-        self.touch(page, qtbot)
-        assert page.emitted == []
-
-    def test_a_kept_layout_is_put_in_before_the_recording_is_shown(
-        self, starting: FakePage
-    ) -> None:
-        page = starting
-        page.bridge.open("http://127.0.0.1/two", KEPT)
-        page.answer_all()
-        page.open("two")
-        (order,) = page.of("set_blueprint")
-        panel = order.json.pop("/time_panel")["TimePanelBlueprint"]
-        assert panel == {"fps": 30.0, "timeline": "frame", "play_state": "Paused"}
-        assert layout_of(json.dumps(order.json)).text == KEPT
-        assert page.emitted == [("opened",)]
-
-    @pytest.mark.parametrize("kept", ["{", "[]", '{"/view/x": 7}', KEPT.replace("world", "moon")])
-    def test_a_layout_that_does_not_fit_is_the_recordings_own(
-        self, qtbot: QtBot, starting: FakePage, kept: str
-    ) -> None:
-        starting.bridge.open("http://127.0.0.1/two", kept)
-        starting.answer_all()
-        starting.say("recording_open", application_id="demoscope", recording_id="two")
-        starting.answer_until(qtbot, lambda: bool(starting.emitted))
-        assert starting.of("set_blueprint") == []
-        assert len(starting.of("command")) == 1
-        assert starting.emitted == [("opened",)]
-
-    def test_a_layout_fits_once_the_recordings_entities_have_arrived(
-        self, qtbot: QtBot, starting: FakePage
-    ) -> None:
-        starting.bridge.open("http://127.0.0.1/two", KEPT)
-        entities, starting.entities = starting.entities, ["/note"]
-        starting.answer_all()
-        starting.say("recording_open", application_id="demoscope", recording_id="two")
-        starting.answer_until(qtbot, lambda: bool(starting.of("entities")))
-        starting.entities = entities
-        starting.answer_until(qtbot, lambda: bool(starting.emitted))
-        assert len(starting.of("set_blueprint")) == 1
-        assert starting.emitted == [("opened",)]
-
-    def test_a_refused_layout_is_the_recordings_own(self, starting: FakePage) -> None:
-        page = starting
-        page.bridge.open("http://127.0.0.1/two", KEPT)
-        page.answer_all()
-        page.say("recording_open", application_id="demoscope", recording_id="two")
-        while not page.of("set_blueprint"):
-            page.answer()
-        page.refuse(page.of("set_blueprint")[0], "broken references")
-        page.answer_all()
-        assert len(page.of("command")) == 1
-        assert page.emitted == [("opened",)]
-
-    def test_set_layout_at_once_and_reset(self, qtbot: QtBot, page: FakePage) -> None:
-        page.bridge.layouts.set_layout(KEPT)
-        page.answer_all()
-        qtbot.waitUntil(lambda: bool(page.waiting))
-        page.answer_all()
-        assert page.bridge.layouts.layout == KEPT
-        page.bridge.layouts.set_layout("")
-        page.answer_all()
-        qtbot.waitUntil(lambda: bool(page.waiting))
-        page.answer_all()
-        assert page.bridge.layouts.layout == layout_of(json.dumps(LAYOUT)).text
-        assert page.emitted == []
-
-    def test_loop_of_the_window(self, qtbot: QtBot, page: FakePage) -> None:
-        page.bridge.layouts.set_loop((30, 60))
-        page.answer_all()
-        panel = page.blueprint["/time_panel"]["TimePanelBlueprint"]
-        assert panel["loop_mode"] == "Selection"
-        assert panel["time_selection"] == {"min": 30, "max": 60}
-        self.touch(page, qtbot)
-        page.bridge.layouts.set_loop(None)
-        page.answer_all()
-        assert panel["loop_mode"] == "Off"
-        assert page.emitted == []
-
-    def test_loop_of_the_user(self, qtbot: QtBot, page: FakePage) -> None:
-        panel = page.blueprint["/time_panel"]["TimePanelBlueprint"]
-        panel.update(loop_mode="Selection", time_selection={"min": 12.2, "max": 20})
-        self.touch(page, qtbot)
-        panel["loop_mode"] = "Off"
-        self.touch(page, qtbot)
-        assert page.emitted == [("loopChanged", 12, 20), ("loopChanged", None, None)]
-
-    def test_the_loop_is_kept_for_the_next_recording(
-        self, qtbot: QtBot, starting: FakePage
-    ) -> None:
-        starting.bridge.layouts.set_loop((3, 9))
-        starting.open()
-        qtbot.waitUntil(lambda: bool(starting.waiting))
-        starting.answer_all()
-        panel = starting.blueprint["/time_panel"]["TimePanelBlueprint"]
-        assert panel["time_selection"] == {"min": 3, "max": 9}
-
-    def test_what_was_asked_before_a_change_of_ours_is_not_taken_for_the_users(
-        self, qtbot: QtBot, page: FakePage
-    ) -> None:
-        page.say("touched")
-        qtbot.waitUntil(lambda: bool(page.waiting))
-        page.bridge.layouts.set_loop((30, 60))
-        page.answer_all()
-        assert page.emitted == []
-
-
 class TestRecordings:
     def test_the_one_before_is_closed_when_the_next_is_there(self, page: FakePage) -> None:
         page.bridge.open("http://127.0.0.1/two")
@@ -499,6 +347,18 @@ class TestRecordings:
 
 
 class TestUntrusted:
+    @pytest.mark.parametrize(
+        ("said", "memory"), [(7 << 20, 7 << 20), (-5, 0), ("many", 0), (2**60, 0), (True, 0)]
+    )
+    def test_memory_is_a_number_or_nothing(self, page: FakePage, said: Any, memory: int) -> None:
+        page.say("memory", bytes=said)
+        assert page.bridge.memory == memory
+
+    def test_a_new_page_has_taken_nothing_yet(self, page: FakePage) -> None:
+        page.say("memory", bytes=1 << 30)
+        page.bridge.reset()
+        assert page.bridge.memory == 0
+
     @pytest.mark.parametrize(
         "line",
         [
