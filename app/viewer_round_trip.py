@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 import sys
 import time
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.process_sockets import listening_addresses, process_tree
 from app.viewer_check import STEP_S, ViewerCheck, readable_renderer
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ SHARE = 0.05
 """Least share of the picture's pixels in the recording's colour."""
 CHANGED_SHARE = 0.0005
 """Least share of pixels by which a selection's outline changes the picture."""
-_LISTENING = "0A"  # state in /proc/net/tcp
 _RENDERER = """(() => {
   const gl = document.createElement('canvas').getContext('webgl2');
   if (!gl) { return ''; }
@@ -246,52 +245,3 @@ def _pixels(image: QImage):  # type: ignore[no-untyped-def]
 
     rows = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), -1)
     return rows[:, : 3 * image.width()].reshape(image.height(), image.width(), 3)
-
-
-def process_tree(root: int) -> frozenset[int]:
-    """A process and all its descendants; Linux, elsewhere only `root`."""
-    parents = {}
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            stat = (entry / "stat").read_text()
-        except OSError:
-            continue  # it has ended
-        parents[int(entry.name)] = int(stat.rpartition(")")[2].split()[1])
-    tree = {root}
-    while True:
-        more = {pid for pid, parent in parents.items() if parent in tree} - tree
-        if not more:
-            return frozenset(tree)
-        tree |= more
-
-
-def listening_addresses(pids: frozenset[int]) -> tuple[str, ...] | None:
-    """Addresses on which these processes take connections, None where that cannot be seen."""
-    if not sys.platform.startswith("linux"):
-        return None
-    sockets = set()
-    for pid in pids:
-        try:
-            links = list(Path(f"/proc/{pid}/fd").iterdir())
-        except OSError:
-            continue
-        for link in links:
-            try:
-                sockets.add(os.readlink(link))
-            except OSError:
-                continue
-    found = set()
-    for name, family in (("tcp", socket.AF_INET), ("tcp6", socket.AF_INET6)):
-        table = Path(f"/proc/net/{name}")
-        lines = table.read_text().splitlines()[1:] if table.exists() else []
-        for columns in (line.split() for line in lines):
-            if columns[3] == _LISTENING and f"socket:[{columns[9]}]" in sockets:
-                found.add(_address(family, columns[1].split(":")[0]))
-    return tuple(sorted(found))
-
-
-def _address(family: socket.AddressFamily, digits: str) -> str:
-    """An address as /proc/net/tcp writes it: words of four bytes in the machine's order."""
-    words = [int(digits[i : i + 8], 16) for i in range(0, len(digits), 8)]
-    packed = b"".join(word.to_bytes(4, sys.byteorder) for word in words)
-    return socket.inet_ntop(family, packed)

@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from app.process_sockets import process_tree
 from tests.gui.rerun_proof_hands import Hands
-from tests.gui.rerun_session import process_tree
 
 MIB = 1 << 20
 

@@ -63,5 +63,5 @@ def _run(command: list[str], screen: str) -> dict[str, Any]:
     assert lines, f"exit {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
     found: dict[str, Any] = json.loads(lines[0].removeprefix("REPORT "))
     assert "error" not in found, f"{found['error']}\n{done.stderr[-3000:]}"
-    found["exit"] = done.returncode
+    found["exit"], found["stderr"] = done.returncode, done.stderr
     return found

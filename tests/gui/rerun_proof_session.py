@@ -13,6 +13,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -23,6 +24,7 @@ sys.path.insert(0, str(ROOT))
 import cv2  # noqa: E402
 import numpy as np  # noqa: E402
 
+from app.process_sockets import held_files, process_tree  # noqa: E402
 from pipeline.model.palette import candidate_color  # noqa: E402
 from tests.gui.rerun_proof_hands import (  # noqa: E402
     Hands,
@@ -34,7 +36,7 @@ from tests.gui.rerun_proof_hands import (  # noqa: E402
     varint,
 )
 from tests.gui.rerun_proof_memory import Census  # noqa: E402
-from tests.gui.rerun_session import listening_addresses, process_tree  # noqa: E402
+from tests.gui.rerun_session import listening_addresses  # noqa: E402
 from tests.rerun_scenes import scene  # noqa: E402
 from viewers import rerun_viewer  # noqa: E402
 from viewers.rerun_inputs import RerunInputs  # noqa: E402
@@ -360,23 +362,13 @@ def offline(found: dict[str, Any]) -> None:
     hands.panel.shutdown()
 
 
-def foreign_sockets(pids: set[int]) -> list[str]:
+def foreign_sockets(pids: Iterable[int]) -> list[str]:
     """Sockets of these processes that reach, or can be reached from, beyond loopback.
 
     TCP with another end elsewhere; UDP that has another end elsewhere or is bound elsewhere.
     Listening TCP sockets are `listening_addresses`.
     """
-    inodes = set()
-    for pid in pids:
-        try:
-            links = list(Path(f"/proc/{pid}/fd").iterdir())
-        except OSError:
-            continue
-        for link in links:
-            try:
-                inodes.add(os.readlink(link))
-            except OSError:
-                continue
+    inodes = held_files(pids)
     found = []
     for table in ("tcp", "tcp6", "udp", "udp6"):
         path = Path("/proc/net") / table

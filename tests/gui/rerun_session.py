@@ -15,7 +15,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ sys.path.insert(0, str(ROOT))
 from PySide6.QtCore import QEventLoop, QPoint, QTimer  # noqa: E402
 from PySide6.QtWidgets import QApplication  # noqa: E402
 
+from app.process_sockets import held_files, process_tree  # noqa: E402
 from tests.gui import rerun_link_steps as links  # noqa: E402
 from tests.rerun_scenes import scene  # noqa: E402
 from viewers.rerun_emphasis import Emphasis  # noqa: E402
@@ -51,37 +52,9 @@ def current_times(state: bytes) -> list[int]:
     return times
 
 
-def process_tree(root: int) -> set[int]:
-    """`root` and all its descendants."""
-    parents = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                stat = (entry / "stat").read_text()
-            except OSError:
-                continue
-            parents[int(entry.name)] = int(stat.rpartition(")")[2].split()[1])
-    tree = {root}
-    while True:
-        more = {pid for pid, parent in parents.items() if parent in tree} - tree
-        if not more:
-            return tree
-        tree |= more
-
-
-def listening_addresses(pids: set[int]) -> list[str]:
+def listening_addresses(pids: Iterable[int]) -> list[str]:
     """Local addresses (hexadecimal, as in /proc/net/tcp) on which these processes listen."""
-    inodes = set()
-    for pid in pids:
-        try:
-            links = list(Path(f"/proc/{pid}/fd").iterdir())
-        except OSError:
-            continue
-        for link in links:
-            try:
-                inodes.add(os.readlink(link))
-            except OSError:
-                continue
+    inodes = held_files(pids)
     addresses = []
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         if not Path(table).exists():

@@ -22,6 +22,7 @@ from PySide6.QtWidgets import QDockWidget, QTableView  # noqa: E402
 
 from app.main_window import MainWindow  # noqa: E402
 from app.playback import LoopRange  # noqa: E402
+from app.process_sockets import process_tree  # noqa: E402
 from pipeline.model.palette import candidate_color  # noqa: E402
 from tests.gui.rerun_proof_hands import (  # noqa: E402
     Hands,
@@ -31,7 +32,7 @@ from tests.gui.rerun_proof_hands import (  # noqa: E402
     report,
 )
 from tests.gui.rerun_proof_session import eye_of, projected  # noqa: E402
-from tests.gui.rerun_session import listening_addresses, process_tree  # noqa: E402
+from tests.gui.rerun_session import listening_addresses  # noqa: E402
 from tests.gui.rerun_window_data import made_up_window  # noqa: E402
 from viewers.rerun_points import row_shown  # noqa: E402
 from widgets.candidate_model import ROW_ROLE  # noqa: E402

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from pytestqt.qtbot import QtBot
 
-from tests.gui.rerun_session import listening_addresses, process_tree
+from app.process_sockets import process_tree
+from tests.gui.rerun_session import listening_addresses
 from tests.rerun_scenes import scene
 from viewers.native_client import CallError, NativeState, ViewerClientCalls, state_of
 from viewers.native_program import NativeViewerError, RerunProgram

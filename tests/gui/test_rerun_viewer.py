@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +12,8 @@ import pytest
 from PySide6.QtCore import QObject, Signal
 from pytestqt.qtbot import QtBot
 
+from tests.gui.rerun_proof_runner import run_session
 from viewers.rerun_viewer import EMPTY_TEXT, RerunPanel, ViewerState
-
-SESSION = Path(__file__).with_name("rerun_session.py")
 
 
 def test_the_empty_panel_says_what_to_do(qtbot: QtBot) -> None:
@@ -36,7 +32,7 @@ def test_making_a_panel_loads_no_browser() -> None:
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
-        cwd=SESSION.parents[2],
+        cwd=Path(__file__).resolve().parents[2],
         env={**os.environ, "QT_QPA_PLATFORM": "offscreen"},
         capture_output=True,
         text=True,
@@ -201,45 +197,9 @@ def test_the_native_viewer_is_closed(native: tuple[RerunPanel, FakeNative]) -> N
 
 
 @pytest.fixture(scope="module")
-def display() -> Iterator[str]:
-    """A virtual screen."""
-    program = shutil.which("Xvfb")
-    if program is None:
-        pytest.skip("Xvfb is not installed")
-    read, write = os.pipe()
-    command = [program, "-displayfd", str(write), "-screen", "0", "900x700x24", "-nolisten", "tcp"]
-    server = subprocess.Popen(
-        command, pass_fds=[write], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    os.close(write)
-    try:
-        with os.fdopen(read) as answer:
-            number = answer.readline().strip()
-        assert number, "Xvfb did not start"
-        yield f":{number}"
-    finally:
-        server.terminate()
-        server.wait(timeout=10)
-
-
-@pytest.fixture(scope="module")
-def report(display: str) -> dict[str, Any]:
+def report() -> dict[str, Any]:
     """What one session with the real viewer reported (about 20 s)."""
-    done = subprocess.run(
-        [sys.executable, str(SESSION)],
-        env={**os.environ, "DISPLAY": display, "QT_QPA_PLATFORM": "xcb"},
-        capture_output=True,
-        text=True,
-        timeout=400,
-        check=False,
-    )
-    lines = [line for line in done.stdout.splitlines() if line.startswith("REPORT ")]
-    assert lines, f"exit {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
-    found: dict[str, Any] = json.loads(lines[0].removeprefix("REPORT "))
-    assert "error" not in found, found
-    found["exit"] = done.returncode
-    found["stderr"] = done.stderr
-    return found
+    return run_session("rerun_session.py", screen="900x700")
 
 
 @pytest.mark.display
