@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 EMPTY_TEXT = "Run the pipeline to see 3D"
 LOADING_TEXT = "Loading the 3D viewer…"
 FOLLOWED_TEXT = "Also in Rerun's own window, which follows the cursor and the selection."
+STARTING_TEXT = "Starting Rerun's own window…"
 READY_TIMEOUT_MS = 60_000
 """Software rendering on a busy machine needs up to 30 s for the first picture."""
 MEMORY_LIMIT = 512 << 20
@@ -181,6 +182,8 @@ class RerunPanel(QWidget):
             return
         if self._native.is_open:
             self._native.open(self._recording, self.frame)
+        elif self._banner.text() != STARTING_TEXT:
+            self._banner.hide()  # Why it failed for an earlier recording.
         if self._bridge.memory > MEMORY_LIMIT:
             log.info("the 3D viewer has taken %d MiB: starting afresh", self._bridge.memory >> 20)
             self.reload()
@@ -267,6 +270,9 @@ class RerunPanel(QWidget):
     def open_native(self) -> None:
         """Show the recording in Rerun's own window as well; the panel says so once it is there."""
         if self._recording is not None:
+            if not self._native.is_open:
+                self._banner.setText(STARTING_TEXT)
+                self._banner.show()
             self._native.open(self._recording, self.frame)
 
     def shutdown(self) -> None:

@@ -13,7 +13,7 @@ from PySide6.QtCore import QObject, Signal
 from pytestqt.qtbot import QtBot
 
 from tests.gui.rerun_proof_runner import run_session
-from viewers.rerun_viewer import EMPTY_TEXT, RerunPanel, ViewerState
+from viewers.rerun_viewer import EMPTY_TEXT, STARTING_TEXT, RerunPanel, ViewerState
 
 
 def test_the_empty_panel_says_what_to_do(qtbot: QtBot) -> None:
@@ -193,6 +193,22 @@ def test_the_native_viewer_is_closed(native: tuple[RerunPanel, FakeNative]) -> N
     assert viewer.calls == []
     viewer.ended.emit("The native viewer could not be started.")
     assert panel._banner.text() == "The native viewer could not be started."
+    panel.set_recording(b"another")
+    assert panel._banner.isHidden()
+    panel.shutdown()
+
+
+def test_that_the_native_viewer_starts_is_said(
+    native: tuple[RerunPanel, FakeNative], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panel, viewer = native
+    viewer.is_open = False
+    monkeypatch.setattr(viewer, "open", lambda *_: None)  # it takes its time
+    panel.open_native()
+    assert panel._banner.text() == STARTING_TEXT
+    assert not panel._banner.isHidden()
+    viewer.opened.emit()
+    assert panel._banner.text() != STARTING_TEXT
     panel.shutdown()
 
 
