@@ -1,15 +1,19 @@
 """A server on this machine that speaks Gemini's and OpenAI's protocols as their owners document.
 
-It checks what it gets as the real ones do (path, key, shape of the body) and answers from a
-script: what is scripted is done first, in order; afterwards every question gets `answer`.
+It checks what it gets as the real ones do (path, key, shape of the body, each part of a turn, the
+bytes of pictures and videos) and answers from a script: what is scripted is done first, in order;
+afterwards every question gets `answer`. Log-probabilities come where they are asked for.
 """
 
 from __future__ import annotations
 
+import binascii
 import itertools
 import json
+import math
 import re
 import socket
+import sys
 import threading
 import time
 from collections import deque
@@ -19,15 +23,30 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.language_wire import (
+    MAGIC,
+    SeenPart,
+    camel,
+    gemini_logprobs,
+    openai_logprobs,
+    seen_gemini,
+    seen_openai,
+    strict,
+    unknown_in_schema,
+)
+
 GEMINI_PATH = re.compile(r"/v1(?:beta)?/models/(?P<model>[^/:]+):generateContent")
 GEMINI_FIELDS = {"contents", "systemInstruction", "generationConfig"}
 GEMINI_CONFIG = {
     "temperature", "maxOutputTokens", "responseMimeType", "responseSchema", "thinkingConfig",
+    "responseLogprobs", "logprobs",
 }  # fmt: skip
 OPENAI_FIELDS = {
     "model", "messages", "temperature", "max_tokens", "max_completion_tokens", "response_format",
-    "chat_template_kwargs",
+    "chat_template_kwargs", "logprobs", "top_logprobs", "reasoning_effort",
 }  # fmt: skip
+MOST_BYTES = 20 << 20
+MOST_LOGPROBS = 20
 
 
 @dataclass(frozen=True)
@@ -46,11 +65,28 @@ class Request:
         return self.body["messages"][0]["content"]
 
     @property
+    def seen(self) -> list[list[SeenPart]]:
+        """The turns after the system's, part by part, decoded."""
+        if "contents" in self.body:
+            return [[seen_gemini(p) for p in c["parts"]] for c in self.body["contents"]]
+        turns = []
+        for message in self.body["messages"][1:]:
+            content = message["content"]
+            whole = isinstance(content, str)
+            turns.append(
+                [SeenPart("text", content)] if whole else [seen_openai(p) for p in content]
+            )
+        return turns
+
+    @property
+    def parts(self) -> list[SeenPart]:
+        """The parts of the user's first turn, in order."""
+        return self.seen[0]
+
+    @property
     def turns(self) -> list[str]:
         """Texts of the turns after the system's."""
-        if "contents" in self.body:
-            return [c["parts"][0]["text"] for c in self.body["contents"]]
-        return [m["content"] for m in self.body["messages"][1:]]
+        return ["\n".join(p.text for p in turn if p.kind == "text") for turn in self.seen]
 
     @property
     def question(self) -> Any:
@@ -79,11 +115,24 @@ class Refuse:
 
 @dataclass
 class Say:
-    """Answer with this text, whatever was asked."""
+    """Answer with this text, whatever was asked; `tokens` are (token, alternatives) with
+    log-probabilities, made up of the text if they are not given."""
 
     text: str
     reason: str = ""
     status: int = 200
+    tokens: list[tuple[str, list[tuple[str, float]]]] | None = None
+
+    def steps(self, count: int) -> list[tuple[str, list[tuple[str, float]]]]:
+        """Tokens with the `count` most probable candidates of each step."""
+        if self.tokens is not None:
+            return [(token, others[:count]) for token, others in self.tokens]
+        words = re.findall(r"\s*\w+|\s*[^\w\s]|\s+$", self.text)
+        shares = [0.8] + [0.2 / count] * (count - 1)
+        return [
+            (w, [(w if k == 0 else f"{w}{k}", math.log(p)) for k, p in enumerate(shares)])
+            for w in words
+        ]
 
 
 @dataclass
@@ -115,7 +164,10 @@ class LanguageServer(ThreadingHTTPServer):
     def __init__(self, key: str) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.key = key
+        self.takes_video = True
+        self.takes_pictures = True
         self.requests: list[Request] = []
+        self.own_errors: list[str] = []
         self.script: deque[Script] = deque()
         self.answer: Callable[[Request], str] = lambda request: json.dumps({"subtasks": []})
         self.came = threading.Event()
@@ -132,7 +184,10 @@ class LanguageServer(ThreadingHTTPServer):
         return [b - a for a, b in itertools.pairwise(times)]
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients that leave are no error here."""
+        """Clients that leave are no error here; what else is raised is one of this file."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, ConnectionError):
+            self.own_errors.append(repr(error))
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -187,23 +242,40 @@ class _Handler(BaseHTTPRequestHandler):
             self._json(200, {"promptFeedback": feedback, "modelVersion": model})
             return
         parts = [{"text": "thinking aloud {", "thought": True}, {"text": said.text}]
-        candidate = {"content": {"role": "model", "parts": parts}, "finishReason": reason}
+        candidate: dict[str, Any] = {
+            "content": {"role": "model", "parts": parts}, "finishReason": reason,
+        }  # fmt: skip
+        config = self.server.requests[-1].body.get("generationConfig", {})
+        if config.get("responseLogprobs"):
+            candidate |= gemini_logprobs(said.steps(config.get("logprobs", 1)))
         usage = {
             "promptTokenCount": 100,
             "candidatesTokenCount": 20,
             "thoughtsTokenCount": 7,
             "totalTokenCount": 127,
         }
-        self._json(200, {"candidates": [candidate], "usageMetadata": usage, "modelVersion": model})
+        self._json(
+            200,
+            {"candidates": [candidate], "usageMetadata": usage, "modelVersion": model}
+            | {"responseId": f"gem-{len(self.server.requests)}"},
+        )
 
     def _openai(self, said: Say, model: str) -> None:
         message = {"role": "assistant", "content": said.text}
-        choice = {"index": 0, "message": message, "finish_reason": said.reason or "stop"}
+        choice: dict[str, Any] = {
+            "index": 0,
+            "message": message,
+            "finish_reason": said.reason or "stop",
+        }
+        body = self.server.requests[-1].body
+        if body.get("logprobs"):
+            choice["logprobs"] = openai_logprobs(said.steps(body.get("top_logprobs") or 1))
         usage = {"prompt_tokens": 100, "completion_tokens": 27, "total_tokens": 127}
         self._json(
             200,
             {"id": "1", "object": "chat.completion", "model": model, "choices": [choice]}
             | {"usage": usage},
+            {"x-request-id": f"req-{len(self.server.requests)}"},
         )
 
     def _refuse(self, refusal: Refuse, gemini: bool) -> None:
@@ -242,6 +314,48 @@ def _check_gemini(handler: _Handler, request: Request) -> Refuse | None:
         return Refuse(400, f"Unknown name {unknown}")
     if {c["role"] for c in request.body["contents"]} - {"user", "model"}:
         return Refuse(400, "Please use a valid role: user, model.")
+    if int(request.headers["content-length"]) > MOST_BYTES:
+        return Refuse(400, f"Request payload size exceeds the limit: {MOST_BYTES} bytes.")
+    config = request.body.get("generationConfig", {})
+    if "logprobs" in config and not config.get("responseLogprobs"):
+        return Refuse(400, "logprobs is only allowed with responseLogprobs.")
+    if not 0 <= config.get("logprobs", 0) <= MOST_LOGPROBS:
+        return Refuse(400, f"logprobs must be between 0 and {MOST_LOGPROBS}.")
+    if "responseSchema" in config and config.get("responseMimeType") != "application/json":
+        return Refuse(400, "response_schema needs the response_mime_type application/json.")
+    unknown = unknown_in_schema(config.get("responseSchema", {}))
+    if unknown:
+        return Refuse(400, f"Unknown name {unknown} at 'generation_config.response_schema'.")
+    for content in request.body["contents"]:
+        for part in content["parts"]:
+            data = set(camel(part)) - {"videoMetadata", "thought"}
+            if part.get("text") == "":
+                return Refuse(400, "Unable to submit request because it has an empty text part.")
+            if len(data) != 1 or data - {"text", "inlineData"}:
+                return Refuse(400, f"a part must hold one of its fields, found {sorted(part)}")
+    return _check_parts(handler, request)
+
+
+def _check_parts(handler: _Handler, request: Request) -> Refuse | None:
+    """What both look at: types and bytes of pictures and videos."""
+    try:
+        turns = request.seen
+    except (KeyError, ValueError, binascii.Error, StopIteration) as error:
+        return Refuse(400, f"Invalid value: {error}")
+    for part in itertools.chain.from_iterable(turns):
+        if part.kind == "video" and not handler.server.takes_video:
+            supported = "Supported values are: 'text', 'image_url'."
+            return Refuse(400, f"Invalid value: 'video_url'. {supported}")
+        if part.kind == "image" and not handler.server.takes_pictures:
+            return Refuse(400, "This is not a multimodal model: image input is not supported.")
+        if part.kind == "text":
+            continue
+        if part.mime not in MAGIC:
+            return Refuse(400, f"Unsupported MIME type: {part.mime}")
+        if not MAGIC[part.mime].match(part.data):
+            return Refuse(400, f"Unable to process input {part.kind}. Please retry.")
+        if not 0.0 <= part.fps <= 24.0:
+            return Refuse(400, "videoMetadata.fps must be in (0, 24].")
     return None
 
 
@@ -259,24 +373,13 @@ def _check_openai(handler: _Handler, request: Request) -> Refuse | None:
         return Refuse(400, "the first message must be the system's")
     shape = request.body.get("response_format")
     if shape is not None and not (
-        shape["type"] == "json_schema" and _strict(shape["json_schema"]["schema"])
+        shape["type"] == "json_schema" and strict(shape["json_schema"]["schema"])
     ):
         return Refuse(400, "Invalid schema for response_format", param="response_format")
-    return None
-
-
-def _strict(schema: Any) -> bool:
-    """What strict mode asks for: all properties required, no others, at every depth."""
-    if isinstance(schema, list):
-        return all(map(_strict, schema))
-    if not isinstance(schema, dict):
-        return True
-    if schema.get("type") == "object" and (
-        schema.get("additionalProperties") is not False
-        or set(schema["required"]) != set(schema["properties"])
-    ):
-        return False
-    return all(map(_strict, schema.values()))
+    top = request.body.get("top_logprobs")
+    if top is not None and not (request.body.get("logprobs") is True and 0 <= top <= MOST_LOGPROBS):
+        return Refuse(400, "top_logprobs needs logprobs and is at most 20", param="top_logprobs")
+    return _check_parts(handler, request)
 
 
 @contextmanager
@@ -292,6 +395,7 @@ def language_server(key: str = "") -> Iterator[LanguageServer]:
         server.shutdown()
         server.server_close()
         thread.join(2.0)
+    assert not server.own_errors, server.own_errors
 
 
 def cycle_by_cycle(*rows: dict[str, Any]) -> Callable[[Request], str]:
@@ -314,3 +418,12 @@ def cycle_by_cycle(*rows: dict[str, Any]) -> Callable[[Request], str]:
         return json.dumps({"subtasks": tasks})
 
     return answer
+
+
+def caption_answer(**parts: str) -> Callable[[Request], str]:
+    """The same caption for every question; `parts` are fields of `WrittenCaption`."""
+    row = {
+        "verb": "put", "object": "red cube", "relation": "in", "destination": "bowl",
+        "source": "", "arm": "", "caption": "Put the red cube in the bowl.",
+    } | parts  # fmt: skip
+    return lambda request: json.dumps(row)

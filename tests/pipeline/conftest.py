@@ -28,6 +28,8 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[LanguageServer]:
         monkeypatch.setenv(name, KEY)
     for name in ("GOOGLE_API_KEY", "DEMOSCOPE_GEMINI_API_KEY", "DEMOSCOPE_OPENAI_API_KEY"):
         monkeypatch.delenv(name, raising=False)
+    for name in ("GOOGLE_GEMINI_BASE_URL", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
     with language_server(KEY) as found:
         found.answer = cycle_by_cycle(ROW)
         yield found

@@ -47,12 +47,16 @@ class KeptAnswer(BaseModel):
     answer: WrittenAnswer
 
 
-def answers_folder() -> Path:
-    """Where answers are kept unless said otherwise."""
+def caches_folder() -> Path:
+    """The folder of all caches, of the environment or the user's own."""
     import platformdirs
 
-    given = os.environ.get(CACHE_FOLDER)
-    return Path(given or platformdirs.user_cache_dir(_APP)).expanduser() / "language"
+    return Path(os.environ.get(CACHE_FOLDER) or platformdirs.user_cache_dir(_APP)).expanduser()
+
+
+def answers_folder() -> Path:
+    """Where answers are kept unless said otherwise."""
+    return caches_folder() / "language"
 
 
 class AnswerStore:

@@ -5,8 +5,10 @@ What is tried again and how often (our choice, after the advice of both protocol
 - 429, 5xx and a broken connection: again, up to `attempts`, after the time that the server asks
   for (Retry-After, or Gemini's RetryInfo), else after 1, 2, 4, ... s with jitter;
 - 400 or 422 that names an option that was sent: once more without it; without a name: once more
-  without all of them. The answer says so;
+  without what an answer is of use without, then without all of them. The answer says so;
+- a refusal of pictures or of a video is told as what it is;
 - an answer that is no such JSON: once more, with what is wrong with it;
+- an answer that was cut off: once more with four times the limit, if the settings say so;
 - everything else, and what is left after that, is one sentence.
 """
 
@@ -17,7 +19,7 @@ import random
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from pipeline.backends.language.answer_schema import BadAnswer
 from pipeline.backends.language.endpoint import (
@@ -27,8 +29,15 @@ from pipeline.backends.language.endpoint import (
     Question,
     Reply,
     ServerRefusal,
+    ServerSettings,
 )
-from pipeline.backends.language.protocol import LanguageSettings
+from pipeline.backends.language.fault_sentences import (
+    media_refused,
+    refused,
+    too_large,
+    too_slow,
+    was_cut,
+)
 from pipeline.model.problem import DataError
 from pipeline.model.usage import Usage
 
@@ -39,6 +48,24 @@ _BUSY = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529})
 _BAD_REQUEST = frozenset({400, 422})
 _FIRST_WAIT = 1.0
 _LONGEST_BACKOFF = 30.0
+_MORE = 4
+
+
+class Gate(Protocol):
+    """A limit of requests that several exchanges share."""
+
+    async def enter(self, sleep: Sleep, told: Callable[[float], None]) -> None:
+        """Wait until a request may be sent.
+
+        Args:
+            sleep: Waits.
+            told: Called with the seconds that are left to wait, each time it waits.
+        """
+        ...
+
+    def pause(self, seconds: float) -> None:
+        """Let nobody send a request for some seconds."""
+        ...
 
 
 class Exchange:
@@ -55,9 +82,10 @@ class Exchange:
     def __init__(
         self,
         endpoint: Endpoint,
-        settings: LanguageSettings,
+        settings: ServerSettings,
         dropped: frozenset[str] = frozenset(),
         sleep: Sleep = asyncio.sleep,
+        gate: Gate | None = None,
     ) -> None:
         """Prepare; nothing is sent.
 
@@ -66,8 +94,11 @@ class Exchange:
             settings: Timeouts and attempts.
             dropped: Options that this server is known not to take.
             sleep: Waits; tests pass their own.
+            gate: Limit of requests; None for none.
         """
         self._endpoint = endpoint
+        self._gate = gate
+        self._extras_dropped = False
         self._settings = settings
         self._sleep = sleep
         self._dropped_all = False
@@ -101,15 +132,28 @@ class Exchange:
             return read(reply.text), reply
         except BadAnswer as error:
             reason = str(error)
-        self.doing = f"{self._endpoint.title} answered with something else, asking again"
-        turns = (Message(True, reply.text[:20_000]), Message(False, correction(reason)))
-        reply = await self._reply(replace(question, messages=question.messages + turns))
+        title = self._endpoint.title
+        if not reply.cut:
+            self.doing = f"{title} answered with something else, asking again"
+            if reply.text.strip():  # servers refuse an empty turn: then it is just asked again
+                turns = (Message(True, reply.text[:20_000]), Message(False, correction(reason)))
+                question = replace(question, messages=question.messages + turns)
+        elif self._settings.repeat_cut:
+            self.doing = f"the answer of {title} was cut off, asking again with a higher limit"
+            limit = _MORE * self._settings.max_output_tokens
+            settings = replace(question.settings, max_output_tokens=limit)
+            question = replace(question, settings=settings)
+        else:
+            raise was_cut(title, reply, question.settings)
+        reply = await self._reply(question)
         try:
             return read(reply.text), reply
         except BadAnswer as error:
+            if reply.cut:
+                raise was_cut(title, reply, question.settings) from None
             raise DataError(
                 "bad_answer",
-                f"{self._endpoint.title} ({reply.model}) gave no usable answer, twice: {error}; "
+                f"{title} ({reply.model}) gave no usable answer, twice: {error}; "
                 "choose another model.",
             ) from None
 
@@ -117,63 +161,78 @@ class Exchange:
         """Send until something comes that is a text."""
         failures = 0
         while True:
+            await self._enter()
             self.requests += 1
             try:
                 async with asyncio.timeout(self._settings.timeout_s):
                     reply = await self._endpoint.send(question, self.dropped)
                 break
             except TimeoutError:
-                raise self._too_slow() from None
+                raise too_slow(self._endpoint.title, self._settings) from None
             except ConnectionFault as fault:
                 failures += 1
                 await self._after_fault(fault, failures)
             except ServerRefusal as refusal:
                 if refusal.status in _BUSY and not refusal.final:
                     failures += 1
-                    await self._after_refusal(refusal, failures)
-                elif not self._drop(refusal):
-                    raise self._refused(refusal) from None
+                    await self._after_refusal(refusal, failures, question)
+                elif not self._drop(refusal, question):
+                    raise self._refused(refusal, question) from None
         self.tokens_in += reply.tokens_in
         self.tokens_out += reply.tokens_out
-        self._check(reply)
-        return reply
-
-    def _check(self, reply: Reply) -> None:
-        """Refuse a reply that no repair makes better."""
         if reply.blocked:
+            # No repair makes this better.
             message = f"{self._endpoint.title} does not answer this question: {reply.blocked}."
             raise DataError("bad_answer", message)
-        if reply.cut:
-            raise DataError(
-                "bad_answer",
-                f"the answer of {self._endpoint.title} ({reply.model}) was cut off at "
-                f"{self._settings.max_output_tokens} tokens; raise subtasks.max_output_tokens"
-                " or set subtasks.thinking=off.",
-            )
+        return reply
 
-    def _drop(self, refusal: ServerRefusal) -> bool:
+    async def _enter(self) -> None:
+        if self._gate is None:
+            return
+        before = self.doing
+
+        def told(seconds: float) -> None:
+            self.doing = f"limit of requests: waiting {seconds:.0f} s"
+
+        await self._gate.enter(self._sleep, told)
+        self.doing = before
+
+    def _drop(self, refusal: ServerRefusal, question: Question) -> bool:
         """Leave out the options that a bad request may come from; False if there are none."""
-        sent = self._endpoint.options(self.dropped)
+        sent = self._endpoint.options(question, self.dropped)
         if refusal.status not in _BAD_REQUEST or refusal.about_key or refusal.final or not sent:
             return False
         said = _bare(refusal.message)
         named = [o for o in sent if any(w in said for w in (_bare(o.name), *o.words))]
         if not named:
-            if self._dropped_all:
+            extras = [o for o in sent if o.extra]
+            about_more = too_large(refusal) or media_refused(refusal, question) is not None
+            if self._dropped_all or about_more:
                 return False
-            self._dropped_all = True
+            if extras and not self._extras_dropped:
+                self._extras_dropped, named = True, extras
+            else:
+                self._dropped_all = True
         gone = frozenset(o.name for o in named or sent)
         self.dropped |= gone
         self.doing = f"asking {self._endpoint.title} without {', '.join(sorted(gone))}"
         return True
 
-    async def _after_refusal(self, refusal: ServerRefusal, failures: int) -> None:
+    async def _after_refusal(
+        self, refusal: ServerRefusal, failures: int, question: Question
+    ) -> None:
+        if media_refused(refusal, question):
+            raise self._refused(refusal, question)
         wait = refusal.retry_after
+        if self._gate is not None and refusal.status == 429:
+            # Others need not find out by themselves, not even where this question is given up.
+            asked = _FIRST_WAIT if wait is None else wait
+            self._gate.pause(min(asked, self._settings.max_wait_s))
         if wait is not None and wait > self._settings.max_wait_s:
             raise DataError(
                 "server_busy",
                 f"{self._endpoint.title} asks to wait {wait:.0f} s ({refusal.status}), longer than "
-                f"subtasks.max_wait_s allows: {refusal.message}.",
+                f"{self._settings.stage}.max_wait_s allows: {refusal.message}.",
             )
         if failures >= self._settings.attempts:
             raise DataError(
@@ -186,12 +245,12 @@ class Exchange:
     async def _after_fault(self, fault: ConnectionFault, failures: int) -> None:
         title = self._endpoint.title
         if fault.kind == "timeout":
-            raise self._too_slow()
+            raise too_slow(self._endpoint.title, self._settings)
         if fault.kind == "unreachable":
             raise DataError(
                 "no_connection",
                 f"no connection to {title} ({fault}); check network and address, or choose "
-                "subtasks.backend=rules, which works offline.",
+                f"{self._settings.stage}.backend={self._settings.offline}, which works offline.",
             )
         if failures >= self._settings.attempts:
             raise DataError(
@@ -209,32 +268,9 @@ class Exchange:
         await self._sleep(asked)
         self.doing = f"asking {self._endpoint.title} again"
 
-    def _too_slow(self) -> DataError:
-        return DataError(
-            "timeout",
-            f"no answer from {self._endpoint.title} within {self._settings.timeout_s:g} s; run "
-            "again or raise subtasks.timeout_s.",
-        )
-
-    def _refused(self, refusal: ServerRefusal) -> DataError:
-        title, settings = self._endpoint.title, self._settings
-        if refusal.about_key:
-            # What servers say about keys repeats parts of them: it is not shown.
-            advice = self._endpoint.key_advice
-            return DataError(
-                "no_key", f"{title} does not take the key ({refusal.status}); {advice}"
-            )
-        if refusal.status == 404:
-            what = f"the model “{settings.model}”" if settings.model else "this address"
-            return DataError(
-                "no_model",
-                f"{title} does not know {what} (404: {refusal.message}); check subtasks.model and "
-                "subtasks.base_url.",
-            )
-        return DataError(
-            "server_refused",
-            f"{title} refused the question ({refusal.status}: {refusal.message}).",
-        )
+    def _refused(self, refusal: ServerRefusal, question: Question) -> DataError:
+        endpoint = self._endpoint
+        return refused(endpoint.title, endpoint.key_advice, self._settings, refusal, question)
 
 
 def _bare(text: str) -> str:

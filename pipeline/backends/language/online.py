@@ -5,10 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import logging
-from abc import ABC, abstractmethod
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from typing import ClassVar
 
 from pipeline.backends.backend import Progress
@@ -19,56 +15,32 @@ from pipeline.backends.language.answer_schema import (
     read_answer,
 )
 from pipeline.backends.language.answer_store import AnswerStore, KeptAnswer
-from pipeline.backends.language.endpoint import Endpoint, Message, Question
-from pipeline.backends.language.event_loop import run_watched
-from pipeline.backends.language.exchange import Exchange, Sleep
+from pipeline.backends.language.endpoint import Message, Question, Server
+from pipeline.backends.language.exchange import Sleep
+from pipeline.backends.language.inquiry import Inquired, QuestionError, inquire
 from pipeline.backends.language.prompt import subtasks_prompt
 from pipeline.backends.language.protocol import LanguageAnswer, LanguageRequest, LanguageSettings
-from pipeline.model.problem import DataError, Problem, Severity
-from pipeline.model.usage import NO_USAGE, Usage
+from pipeline.model.problem import Problem, Severity
+from pipeline.model.usage import Usage
 
-log = logging.getLogger(__name__)
-
-_REFUSED: dict[tuple[str, str, str], frozenset[str]] = {}
-"""What this process learned: (backend, address, model) -> options that the server does not take.
-A batch then pays for a refusal once, not for each question."""
+__all__ = ["OnlineLanguage", "QuestionError"]
 
 _TOKENS_PER_PHASE = 35
 _TOKENS_PER_SUBTASK = 90
 
 
-class QuestionError(DataError):
-    """No answer came, but what was tried may have cost something.
-
-    Attributes:
-        usage: What it took.
-    """
-
-    def __init__(self, code: str, message: str, usage: Usage) -> None:
-        super().__init__(code, message)
-        self.usage = usage
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """A new answer and what it took."""
-
-    answer: WrittenAnswer
-    model: str
-    usage: Usage
-    dropped: frozenset[str]
-
-
-class OnlineLanguage(ABC):
+class OnlineLanguage:
     """Base of the backends that ask a server.
 
     Attributes:
+        server: Who is asked.
         name: As chosen in options.
         title: For people.
         licence: Of our code; what the server's owner wants is between them and the user.
         default_model: Where the settings name none; empty if the server chooses.
     """
 
+    server: ClassVar[Server]
     name: ClassVar[str]
     title: ClassVar[str]
     licence: ClassVar[str] = "MIT"
@@ -84,26 +56,23 @@ class OnlineLanguage(ABC):
         self._store = store or AnswerStore()
         self._sleep = sleep
 
-    @abstractmethod
     def available(self) -> str | None:
         """Return None if it can be used, else one sentence that says why not."""
-
-    @abstractmethod
-    def connect(self, settings: LanguageSettings) -> AbstractAsyncContextManager[Endpoint]:
-        """Open the server for one question. Raises DataError."""
+        return self.server.available()
 
     def address(self, settings: LanguageSettings) -> str:
         """What of the server's address decides the answer. Raises DataError if it is no address."""
-        return settings.base_url.rstrip("/")
+        return self.server.address(settings.server)
 
     def identity(self) -> str:
-        """Name and prompt; enters the keys of results."""
-        return f"{self.name}:{subtasks_prompt().identity}"
+        """Name, prompt and the address of the environment; enters the keys of results."""
+        address = self.server.own_address()
+        return f"{self.name}:{subtasks_prompt().identity}" + (f":{address}" if address else "")
 
     def key(self, request: LanguageRequest, settings: LanguageSettings) -> str:
         """Key of the answer: equal for all episodes with this instruction and phase sequence."""
         parts = (
-            self.identity(),
+            f"{self.name}:{subtasks_prompt().identity}",
             self.address(settings),
             settings.model or self.default_model,
             settings.temperature,
@@ -156,13 +125,13 @@ class OnlineLanguage(ABC):
             usage = asked.usage
             kept = KeptAnswer(
                 backend=self.name,
-                model=asked.model,
+                model=asked.reply.model,
                 prompt=prompt.identity,
                 instruction=request.text,
                 dropped=sorted(asked.dropped),
                 tokens_in=usage.tokens_in,
                 tokens_out=usage.tokens_out,
-                answer=asked.answer,
+                answer=asked.value,
             )
             reason = self._store.keep(key, kept)
             if reason:
@@ -185,36 +154,8 @@ class OnlineLanguage(ABC):
 
     def _ask(
         self, request: LanguageRequest, settings: LanguageSettings, progress: Progress
-    ) -> _Asked:
+    ) -> Inquired[WrittenAnswer]:
         prompt = subtasks_prompt()
-        question = Question(
-            prompt.system,
-            (Message(False, prompt.question(request, settings.send_times)),),
-            WrittenAnswer,
-            settings,
-        )
-        server = (self.name, self.address(settings), settings.model or self.default_model)
-        exchange: Exchange | None = None
-
-        async def work() -> _Asked:
-            nonlocal exchange
-            async with self.connect(settings) as endpoint:
-                known = _REFUSED.get(server, frozenset())
-                exchange = Exchange(endpoint, settings, known, self._sleep)
-                answer, reply = await exchange.ask(question, read_answer, prompt.correction)
-                return _Asked(answer, reply.model, exchange.usage, exchange.dropped)
-
-        def watch() -> None:
-            progress(0.1, exchange.doing if exchange is not None else f"connecting to {self.title}")
-
-        try:
-            asked = run_watched(work, watch)
-        except DataError as error:
-            usage = exchange.usage if exchange is not None else NO_USAGE
-            raise QuestionError(error.code, str(error), usage) from None
-        finally:
-            if exchange is not None:
-                log.info("%s: %s", self.title, exchange.usage.text)
-        if asked.dropped:
-            _REFUSED[server] = asked.dropped
-        return asked
+        message = Message(False, prompt.question(request, settings.send_times))
+        question = Question(prompt.system, (message,), WrittenAnswer, settings.server)
+        return inquire(self.server, question, read_answer, prompt.correction, progress, self._sleep)

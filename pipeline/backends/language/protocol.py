@@ -9,8 +9,10 @@ from typing import Any, Protocol
 
 from pipeline.backends.backend import Backend, Progress
 from pipeline.backends.language.clauses import Clause
+from pipeline.backends.language.endpoint import ServerSettings
 from pipeline.model.phases import Phase
 from pipeline.model.problem import Problem
+from pipeline.model.recipe import Reasoning
 from pipeline.model.usage import NO_USAGE, Usage
 
 
@@ -88,6 +90,20 @@ class LanguageSettings:
     timeout_s: float = 60.0
     attempts: int = 4
     max_wait_s: float = 60.0
+
+    @property
+    def server(self) -> ServerSettings:
+        """What of it a server is told."""
+        return ServerSettings(
+            model=self.model,
+            base_url=self.base_url,
+            temperature=self.temperature,
+            max_output_tokens=self.max_output_tokens,
+            reasoning=Reasoning.OFF if self.thinking == "off" else Reasoning.DEFAULT,
+            timeout_s=self.timeout_s,
+            attempts=self.attempts,
+            max_wait_s=self.max_wait_s,
+        )
 
 
 @dataclass(frozen=True, slots=True)
