@@ -48,7 +48,9 @@ class PictureOptions:
         columns: Of a grid.
         cell_width: Of one frame in a grid, pixels; the height follows the camera.
         crop_side: Of a close-up as it is sent, pixels; it is square.
-        crop_scale: Side of a close-up in local gripper scales.
+        crop_scale: Side of a close-up in local gripper scales, each about a quarter of the
+            gripper's width; 16 is the diameter of the proximity sphere of the scores. Within a
+            quarter and 0.6 of the picture's shorter side, whatever the scale is.
         jpeg_quality: 1..100.
         clip_share: Middle share of the clip that a video shows, 0..1.
         clip_fps: Frames per second of the video.
@@ -59,7 +61,7 @@ class PictureOptions:
     columns: int = 3
     cell_width: int = 384
     crop_side: int = 384
-    crop_scale: float = 4.0
+    crop_scale: float = 24.0
     jpeg_quality: int = 90
     clip_share: float = 0.6
     clip_fps: float = 4.0
@@ -72,10 +74,12 @@ class PromptParts:
 
     Attributes:
         vocabulary: The list of verbs.
-        rules: Names of verb-scoped rules, e.g. `stack`.
+        rules: Names of verb-scoped rules of resources/prompts/captions.toml, e.g. `stack`.
+        own_rules: Texts of further rules, written after those as they are.
         mini_cot: PREVIOUS / NEXT / CURRENT before the caption (large models only).
         temporal_tokens: `[t=0.33]` before each picture.
         marks: Candidate outlines and numbers drawn on the pictures.
+        hand_trace: The gripper reference and where it came from, drawn on the pictures.
         previous_caption: The caption before, as already finished.
         instruction: The instruction of the episode.
         primitives: The tags that a person gave.
@@ -83,9 +87,11 @@ class PromptParts:
 
     vocabulary: bool = True
     rules: tuple[str, ...] = ("stack",)
+    own_rules: tuple[str, ...] = ()
     mini_cot: bool = False
     temporal_tokens: bool = False
     marks: bool = False
+    hand_trace: bool = False
     previous_caption: bool = False
     instruction: bool = True
     primitives: bool = True
