@@ -43,6 +43,22 @@ GRIPPER: Rgb = (255, 255, 255)
 TARGET: Rgb = (255, 90, 95)
 TRUTH: Rgb = (120, 255, 120)
 
+EVIDENCE: Rgb = (120, 94, 240)
+"""What a machine check of a caption looked at: places in the frame, frames in the timeline."""
+DOUBT: Rgb = (213, 94, 0)
+"""Words that a captioner was not sure of: the fuller the colour, the less sure."""
+
+FAILURES: dict[str, Rgb] = {
+    "wrong_verb": (86, 180, 233),
+    "wrong_thing": (230, 159, 0),
+    "egregious": (170, 68, 153),
+}
+"""Why captions are not acceptable; names as in `pipeline.evaluation.caption_rubric.Failure`."""
+BETTER: Rgb = (0, 158, 115)
+"""What a change made right."""
+WORSE: Rgb = (213, 94, 0)
+"""What a change made wrong."""
+
 
 def candidate_color(candidate: int) -> Rgb:
     """Colour of a candidate by its id; the cycle repeats after twelve."""
