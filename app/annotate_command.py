@@ -174,7 +174,7 @@ def annotating(
     return Annotating(
         source=source,
         graph=graph,
-        options=options if options is not None else _options(arguments, info, graph),
+        options=options if options is not None else stage_options(arguments, info, graph),
         episodes=wanted,
         edits={} if arguments.no_edits else _edits(info, wanted),
         cache=None if arguments.no_cache else ResultCache(paths().results),
@@ -248,8 +248,13 @@ def tell(prefix: str, report: EpisodeReport, said: set[str]) -> None:
     note(f"{prefix}: {captions} ({report.seconds:.1f} s, {computed})")
 
 
-def _options(arguments: argparse.Namespace, info: DatasetInfo, graph: Graph) -> dict[str, Any]:
-    """Options file, then profile, then single settings."""
+def stage_options(arguments: argparse.Namespace, info: DatasetInfo, graph: Graph) -> dict[str, Any]:
+    """Options of all stages: options file, then profile, then single settings.
+
+    Raises:
+        ValueError: One sentence.
+        DataError: The options file cannot be used.
+    """
     settings = list(arguments.set)
     if arguments.camera is not None:
         settings.append(f"proposals.camera={_camera_key(arguments.camera, info)}")

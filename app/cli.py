@@ -10,11 +10,13 @@ import sys
 from pathlib import Path
 
 from app import (
+    captions_command,
     curate_command,
     diagnose_command,
     evaluate_command,
     export_command,
     models_command,
+    reviews_command,
     spot_check_command,
 )
 from app.arguments import parse_size, split_path
@@ -169,6 +171,8 @@ def build_parser() -> argparse.ArgumentParser:
     diagnose_command.add_parser(commands)
     curate_command.add_parser(commands)
     spot_check_command.add_parser(commands)
+    reviews_command.add_parser(commands)
+    captions_command.add_parser(commands)
     models_command.add_parser(commands)
     commands.add_parser("paths", help="print where settings, caches and results live")
     one = commands.add_parser("doctor", help="say what works on this machine")
@@ -267,6 +271,10 @@ def _dispatch(options: argparse.Namespace, parser: argparse.ArgumentParser) -> i
             return curate_command.curate(options)
         case "spot-check":
             return spot_check_command.spot_check(options)
+        case "reviews":
+            return reviews_command.reviews(options)
+        case "captions":
+            return captions_command.captions(options)
         case "models":
             return models_command.models(options)
         case "paths":

@@ -17,6 +17,7 @@ from pipeline.batch.report import EpisodeReport
 from pipeline.engine.cache import ResultCache, StageOutcome
 from pipeline.engine.graph import Graph, NodeId, Observer, SilentObserver
 from pipeline.model.annotation import Annotation
+from pipeline.model.caption import CaptionResult
 from pipeline.model.demonstration import DatasetSource
 from pipeline.model.edits import EPISODE_SCOPE, Edit
 from pipeline.model.problem import Cancelled, DataError, Severity
@@ -149,15 +150,45 @@ class EpisodeWork:
 
 
 def language_usage(done: EpisodeAnnotations) -> Usage:
-    """What asking a language model took for one episode; a question that failed counts, too."""
+    """What asking models took for one episode; a question that failed counts, too."""
+    drafts = NO_USAGE
+    for outcomes in done.outcomes.values():
+        for outcome in outcomes.values():
+            if isinstance(outcome.result, CaptionResult):
+                drafts += caption_usage(outcome.result, outcome.cached)
+    return _reading_usage(done) + drafts
+
+
+def caption_usage(result: CaptionResult, cached: bool) -> Usage:
+    """What asking for the versions of one caption took now.
+
+    Args:
+        result: Of the stage captions.
+        cached: Whether the result itself was there, so that nothing was even looked up.
+    """
+    total = NO_USAGE
+    for version in result.versions:
+        if version.exchange is None:
+            continue
+        reply = version.exchange.reply
+        if cached or reply.cached:
+            total += Usage(kept=1)
+        else:
+            total += Usage(reply.requests, reply.tokens_in, reply.tokens_out)
+    return total
+
+
+def _reading_usage(done: EpisodeAnnotations) -> Usage:
+    """What reading the instruction took, and the question of a stage that failed."""
+    total = NO_USAGE
     outcome = done.outcomes[EPISODE_SCOPE].get(LANGUAGE_STAGE)
     if outcome is not None and isinstance(outcome.result, SubtasksResult):
         usage = outcome.result.usage
-        return Usage(kept=1) if outcome.cached and usage else usage
+        total += Usage(kept=1) if outcome.cached and usage else usage
     if done.failure is not None:
         spent = getattr(done.failure.__cause__, "usage", NO_USAGE)
-        return spent if isinstance(spent, Usage) else NO_USAGE
-    return NO_USAGE
+        total += spent if isinstance(spent, Usage) else NO_USAGE
+    return total
 
 
 def _why(done: EpisodeAnnotations) -> str:
