@@ -1,0 +1,145 @@
+"""Training samples from the stories of captions."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+
+import pytest
+
+from pipeline.export.caption_samples import FORMATS, PERFECT, Clip, Filters, samples
+from pipeline.model.caption import Verdict
+from pipeline.model.caption_fields import CaptionField
+from pipeline.model.problem import DataError
+from pipeline.review.caption_story import stories
+from tests.pipeline.caption_events import Telling
+
+BLUE, GREEN = "Put the blue cup down.", "Put the green cup down."
+CLIP = Clip(
+    "cubes", 0, 0, "front", ("data/0.parquet",), 10, 70, 30.0, "put the cup down", "right", 0.8
+)
+OBJECT = CaptionField.OBJECT
+
+
+def revised() -> Telling:
+    told = Telling()
+    told.draft(BLUE)
+    told.criticise("ann", BLUE, "The cup is not blue.", (OBJECT,), ((OBJECT, "green cup"),))
+    told.draft(GREEN, critique="c1")
+    told.judge("ann", Verdict.ACCEPTED, BLUE, GREEN)
+    told.review("eve", "ann", GREEN, agrees=True)
+    return told
+
+
+def made(told: Telling, form: str, filters: Filters | None = None) -> list[dict]:
+    clips = {(0, 0): CLIP}
+    rows = list(samples(stories(told.events), clips, form, filters or Filters()))
+    assert json.loads(json.dumps(rows)) == rows
+    return rows
+
+
+def test_captions_carry_clip_and_provenance() -> None:
+    (row,) = made(revised(), "captions")
+    assert row["caption"] == GREEN
+    assert row["clip"]["start_frame"] == 10
+    assert row["clip"]["end_s"] == pytest.approx(70 / 30, abs=1e-3)
+    assert row["provenance"] == {
+        "judged_by": "ann",
+        "judged_at": "2026-03-01T00:00:04.000+00:00",
+        "reviewed_by": "eve",
+        "reviewer_agrees": True,
+        "drafter": "gemini",
+        "model": "gemini-2.5-flash",
+        "recipe": "hand-collage-1-aa",
+        "final_by": "drafter",
+        "critiques": 1,
+    }
+
+
+def test_preferences_need_a_difference() -> None:
+    (row,) = made(revised(), "preferences")
+    assert (row["rejected"], row["chosen"]) == (BLUE, GREEN)
+    same = Telling()
+    same.judge("ann", Verdict.ACCEPTED, BLUE)
+    assert made(same, "preferences") == []
+
+
+def test_critiques_say_what_to_do() -> None:
+    (row,) = made(revised(), "critiques")
+    assert row["pre_caption"] == BLUE
+    assert row["critique"] == "The cup is not blue. The object should be “green cup”."
+    assert row["final_caption"] == GREEN
+    assert row["pre_caption_score"] == 4
+
+
+def test_a_perfect_caption_has_the_fixed_critique() -> None:
+    told = Telling()
+    told.draft(BLUE)
+    told.judge("ann", Verdict.ACCEPTED, BLUE)
+    (row,) = made(told, "critiques")
+    assert row["critique"] == PERFECT
+    assert row["pre_caption_score"] == 5
+    assert row["pre_caption"] == row["final_caption"] == BLUE
+
+
+def test_below_five_two_alignment_samples_are_made() -> None:
+    rows = made(revised(), "yes-no")
+    assert [(r["caption"], r["answer"]) for r in rows] == [(GREEN, "yes"), (BLUE, "no")]
+    told = Telling()
+    told.judge("ann", Verdict.ACCEPTED, BLUE)
+    assert [(r["caption"], r["answer"]) for r in made(told, "yes-no")] == [(BLUE, "yes")]
+
+
+def test_only_accepted_data_unless_asked() -> None:
+    told = Telling()
+    told.draft(BLUE)
+    told.judge("ann", Verdict.REJECTED, BLUE)
+    for form in FORMATS:
+        assert made(told, form) == []
+    everything = Filters(accepted_only=False)
+    assert [r["answer"] for r in made(told, "yes-no", everything)] == ["no"]
+    assert made(told, "captions", everything)[0]["verdict"] == "rejected"
+    assert made(told, "preferences", everything) == []
+
+
+def test_a_correction_by_hand_is_the_persons() -> None:
+    told = Telling()
+    told.draft(BLUE)
+    told.judge("ann", Verdict.CORRECTED, BLUE, GREEN)
+    (row,) = made(told, "captions")
+    assert row["provenance"]["final_by"] == "person"
+
+
+@pytest.mark.parametrize(
+    ("filters", "taken"),
+    [
+        (Filters(least_reliability=0.8), True),
+        (Filters(least_reliability=0.81), False),
+        (Filters(people=("ann",)), True),
+        (Filters(people=("bob",)), False),
+        (Filters(since=date(2026, 3, 1), until=date(2026, 3, 1)), True),
+        (Filters(since=date(2026, 3, 2)), False),
+        (Filters(until=date(2026, 2, 28)), False),
+        (Filters(recipes=("hand-collage",)), True),
+        (Filters(recipes=("hand-collage-1-aa",)), True),
+        (Filters(recipes=("hand",)), False),
+        (Filters(recipes=("video",)), False),
+        (Filters(agreed_only=True), True),
+    ],
+)
+def test_filters(filters: Filters, taken: bool) -> None:
+    assert bool(made(revised(), "captions", filters)) is taken
+
+
+def test_without_reliability_a_limit_leaves_it_out() -> None:
+    told = revised()
+    clip = Clip("cubes", 0, 0, "", (), 0, 5, 30.0, "")
+    rows = samples(stories(told.events), {(0, 0): clip}, "captions", Filters(least_reliability=0.0))
+    assert list(rows) == []
+
+
+def test_captions_without_a_clip_are_passed_over_and_formats_are_known() -> None:
+    told = stories(revised().events)
+    assert list(samples(told, {}, "captions", Filters())) == []
+    with pytest.raises(DataError, match="preferences"):
+        list(samples(told, {}, "csv", Filters()))
