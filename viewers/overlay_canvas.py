@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QWidget
 from pipeline.model.arrays import U8
 from pipeline.model.candidate import Box
 from pipeline.model.picture import ArrayPicture, Picture
+from viewers.evidence_marks import EvidenceMarks, paint_evidence
 from viewers.frame_canvas import FrameCanvas
 from viewers.frame_header import HeaderPainter, HeaderText
 from viewers.overlay_painter import Emphasis, OverlayPainter, OverlayScene, PaintedMask
@@ -50,6 +51,7 @@ class OverlayCanvas(FrameCanvas):
         self._visibility = OverlayVisibility()
         self._emphasis = Emphasis()
         self._term: TermMarks | None = None
+        self._evidence: EvidenceMarks | None = None
 
     # Setters; none of them emits.
 
@@ -112,6 +114,12 @@ class OverlayCanvas(FrameCanvas):
             self._term = marks
             self.update()
 
+    def set_evidence(self, marks: EvidenceMarks | None) -> None:
+        """Show where a check of the caption looked, in place of the usual overlays."""
+        if marks != self._evidence:
+            self._evidence = marks
+            self.update()
+
     def set_visibility(self, visibility: OverlayVisibility) -> None:
         """Choose what is drawn."""
         self._visibility = visibility
@@ -144,6 +152,8 @@ class OverlayCanvas(FrameCanvas):
             hint = tool
         elif shown and data is not None and self._term is not None and self._is_own_camera():
             hint = self._term.hint(data, self._image_frame)
+        elif shown and self._evidence is not None and self._is_own_camera():
+            hint = self._evidence.hint(self._image_frame)
         elif self._visibility.all_hidden:
             hint = "overlays hidden"
         elif data is not None and self._camera not in ("", data.proposals.camera):
@@ -214,7 +224,7 @@ class OverlayCanvas(FrameCanvas):
             scene = self._scene(self._view, self._area(), self.devicePixelRatioF())
             if scene is not None:
                 self._painter.paint(painter, scene, self.font())
-            self._paint_term(painter)
+            self._paint_asked(painter)
             self._paint_tool(painter)
         self._header.paint(
             painter,
@@ -230,12 +240,16 @@ class OverlayCanvas(FrameCanvas):
         data, painted = self._data, self._painted_mask()
         if data is None or not self._is_own_camera():
             return None
-        if self._visibility.all_hidden and painted is None and self._term is None:
+        asked = self._term is not None or self._evidence is not None
+        if self._visibility.all_hidden and painted is None and not asked:
             return None
         visibility, hidden = self._visibility, self._hidden_candidates()
         if self._term is not None and painted is None:
             visibility = self._term.visibility(visibility)
             hidden = frozenset(data.by_id) - {self._term.candidate}
+        elif self._evidence is not None and painted is None:
+            visibility = self._evidence.visibility(visibility)
+            hidden = frozenset(data.by_id) - set(self._evidence.evidence.candidates)
         if painted is not None:
             # Nothing may lie on the pixels that are being judged.
             visibility = replace(PAINTED, opacity=visibility.opacity, boxes=visibility.boxes)
@@ -254,13 +268,17 @@ class OverlayCanvas(FrameCanvas):
             painted=painted,
         )
 
-    def _paint_term(self, painter: QPainter) -> None:
-        if self._term is None or self._data is None or not self._is_own_camera():
+    def _paint_asked(self, painter: QPainter) -> None:
+        """Paint what a term of the score or a check of the caption rests on."""
+        if not self._is_own_camera():
             return
         painter.save()
         x0, y0, x1, y1 = self._area()
         painter.setClipRect(QRectF(x0, y0, x1 - x0, y1 - y0))
-        paint_term(painter, self._term, self._data, self._image_frame, self._view)
+        if self._term is not None and self._data is not None:
+            paint_term(painter, self._term, self._data, self._image_frame, self._view)
+        elif self._evidence is not None:
+            paint_evidence(painter, self._evidence, self._image_frame, self._view)
         painter.restore()
 
     def _paint_message(self, painter: QPainter) -> None:

@@ -1,4 +1,4 @@
-"""What one term of the score counted, on the timeline."""
+"""What one term of the score counted, or a check of the caption looked at, on the timeline."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
 
 from pipeline.evaluation.term_evidence import TermEvidence
-from pipeline.model.palette import TERMS, Rgb
+from pipeline.model.checks import Evidence
+from pipeline.model.palette import EVIDENCE, TERMS, Rgb
 from widgets.frame_axis import FrameAxis
 from widgets.polylines import runs
 from widgets.timeline_ink import Ink
@@ -23,7 +24,7 @@ class TermMark:
     """Frames behind one term of one candidate.
 
     Attributes:
-        term: `motion`, `detector`, `proximity` or `overlap`.
+        term: `motion`, `detector`, `proximity` or `overlap`; `check` for a check of the caption.
         candidate: Whose curve stands out, -1 for none.
         spans: Stretches [start, end) of frames that count.
         frames: Single frames that count.
@@ -62,9 +63,19 @@ class TermMark:
             )
         return None
 
+    @classmethod
+    def of_check(cls, evidence: Evidence) -> TermMark | None:
+        """Make it of what a check looked at; None if that has no place in time."""
+        start, end = evidence.span
+        spans = ((start, end),) if 0 <= start < end else ()
+        frames = (evidence.frame,) if evidence.frame >= 0 else ()
+        return cls("check", -1, spans, frames) if spans or frames else None
+
     @property
     def color(self) -> Rgb:
-        """Colour of the term."""
+        """Colour of the term, or of checks."""
+        if self.term == "check":
+            return EVIDENCE
         return TERMS["robot overlap" if self.term == "overlap" else self.term]
 
 
