@@ -9,6 +9,7 @@ its relatives as root it installs what is missing; elsewhere it says what is.
 from __future__ import annotations
 
 import ctypes
+import glob
 import json
 import os
 import shutil
@@ -23,6 +24,9 @@ _KNOWN = json.loads(TABLE.read_text(encoding="utf-8"))
 LIBRARIES: dict = _KNOWN["libraries"]
 # Program -> package, for the tests that drive the embedded Rerun viewer.
 TEST_PROGRAMS = {"Xvfb": "xvfb", "xdotool": "xdotool"}
+# A server that the tests start themselves, to share reviews. It is nobody's path on Debian, and
+# tests skip with a reason without it: installed where we may, never asked for.
+DATABASE = ("initdb", "/usr/lib/postgresql/*/bin/initdb", "postgresql")
 FONT = ("/usr/share/fonts", "fonts-dejavu-core")
 # Names that changed with Debian 13's 64-bit time.
 RENAMED: dict = _KNOWN["renamed"]
@@ -42,6 +46,13 @@ def missing(tests: bool) -> list[str]:
     if not any(f.endswith((".ttf", ".otf")) for _, _, files in os.walk(folder) for f in files):
         packages.append(package)
     return packages
+
+
+def welcome() -> list[str]:
+    """Debian packages that tests can do without."""
+    program, places, package = DATABASE
+    there = shutil.which(program) is not None or glob.glob(places)
+    return [] if there else [package]
 
 
 def has_venv() -> bool:
@@ -80,9 +91,16 @@ def main() -> int:
     packages = missing(tests)
     if not has_venv():
         packages.append(f"python3.{sys.version_info.minor}-venv")
+    may_install = (
+        shutil.which("apt-get") is not None and os.geteuid() == 0 and "--check" not in sys.argv
+    )
+    if tests and may_install:
+        extra = welcome()
+        if extra and install(extra):
+            sys.stderr.write("Not installed, its tests are skipped: " + " ".join(extra) + "\n")
     if not packages:
         return 0
-    if shutil.which("apt-get") is None or os.geteuid() != 0 or "--check" in sys.argv:
+    if not may_install:
         sys.stderr.write(
             "Missing system packages (Debian names): " + " ".join(packages) + "\n"
             "Install them, for example: sudo apt-get install " + " ".join(packages) + "\n"

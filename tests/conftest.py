@@ -23,6 +23,9 @@ def _own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     patch = pytest.MonkeyPatch()
     for name in ("CONFIG", "DATA", "CACHE"):
         patch.setenv(f"DEMOSCOPE_{name}_DIR", str(root / name.lower()))
+    # A tester's team must not find toys among its reviews.
+    for name in ("DATABASE", "DATASET"):
+        patch.delenv(f"DEMOSCOPE_REVIEW_{name}", raising=False)
     yield root
     patch.undo()
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 APP = "demoscope"
 DATA_DIR_VARIABLE = "DEMOSCOPE_DATA_DIR"
+DATABASE_VARIABLE = "DEMOSCOPE_REVIEW_DATABASE"
+"""An SQLAlchemy URL of the team's database, e.g. `postgresql+psycopg://ada@server/reviews`."""
 FILE_NAME = "review.sqlite"
 _NETWORK = frozenset(
     "nfs nfs4 cifs smb3 smbfs 9p lustre beegfs gpfs ceph afs fuse.sshfs fuse.glusterfs".split()  # noqa: SIM905
@@ -33,6 +35,11 @@ class Place:
     beside: bool
 
 
+def has_team_database() -> bool:
+    """Whether reviews go to a team's database; cheap, unlike reading its address."""
+    return bool(os.environ.get(DATABASE_VARIABLE, "").strip())
+
+
 def sidecar(dataset: Path) -> Path:
     """The file beside the dataset folder: `<dataset>.demoscope/review.sqlite`."""
     return dataset.parent / f"{dataset.name}.{APP}" / FILE_NAME
@@ -54,6 +61,15 @@ def user_place(dataset: Path, data_dir: Path | None, why: str) -> Place:
     """The place in the user's folder, with the reason for it."""
     path = in_user_folder(dataset, data_dir)
     return Place(path, f"Reviews are saved in {path.parent}, as {why}.", False)
+
+
+def hub_repository(dataset: Path) -> str:
+    """`owner/name` of a dataset that lies in the Hub's cache, empty for others."""
+    cached = _HUB_SNAPSHOT.fullmatch(dataset.as_posix())
+    if cached is None:
+        return ""
+    _, owner, name = Path(cached["repository"]).name.split("--", 2)
+    return f"{owner}/{name}"
 
 
 def choose_place(dataset: Path, data_dir: Path | None = None) -> Place:

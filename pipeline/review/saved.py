@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pipeline.model.edits import Edit
 from pipeline.model.problem import DataError
-from pipeline.review.location import choose_place, sidecar
+from pipeline.review.location import choose_place, has_team_database, sidecar
 from pipeline.review.store import ReviewStore
 
 
@@ -32,16 +32,20 @@ def saved_reviews(dataset: str | Path) -> Iterator[ReviewStore | None]:
         DataError: One sentence if the reviews cannot be read.
     """
     root = Path(dataset).absolute()
+    if has_team_database():
+        # A database has nothing beside it that reading could touch.
+        store = ReviewStore.open(root)
+        try:
+            yield store if store.events() else None
+        finally:
+            store.close()
+        return
     found = next((p for p in (choose_place(root).path, sidecar(root)) if p.is_file()), None)
     if found is None:
         yield None
         return
-    with tempfile.TemporaryDirectory(prefix="demoscope-") as folder:
-        store = _open_copy(root, found, Path(folder))
-        try:
-            yield store
-        finally:
-            store.close()
+    with open_copy(found) as store:
+        yield store
 
 
 def saved_edits(dataset: str | Path, episodes: Iterable[int]) -> dict[int, tuple[Edit, ...]]:
@@ -60,24 +64,38 @@ def saved_edits(dataset: str | Path, episodes: Iterable[int]) -> dict[int, tuple
         return {e: edits for e in episodes if (edits := store.edits(e))}
 
 
-def _open_copy(root: Path, found: Path, folder: Path) -> ReviewStore:
-    copy = sidecar(folder / root.name)
-    try:
-        copy.parent.mkdir()
-        # The log before the file: what a writer moves from one into the other meanwhile is then
-        # in both, and replaying it twice changes nothing.
-        for suffix in ("-wal", ""):
-            part = found.with_name(found.name + suffix)
-            if part.exists():
-                shutil.copyfile(part, copy.with_name(copy.name + suffix))
-    except OSError as error:
-        raise DataError("store_not_readable", f"{found}: cannot be read ({error})") from error
-    try:
-        store = ReviewStore.open(folder / root.name, data_dir=folder / "data")
-    except DataError as error:
-        # Its sentence names the copy, which means nothing to anybody.
-        raise DataError(error.code, str(error).replace(str(copy), str(found))) from error
-    if store.problems:
-        store.close()
-        raise DataError("store_corrupted", f"{found} is damaged")
-    return store
+@contextmanager
+def open_copy(found: Path) -> Iterator[ReviewStore]:
+    """Open a copy of a store's file for reading, whoever wrote it.
+
+    Args:
+        found: The file.
+
+    Raises:
+        DataError: One sentence if it cannot be read.
+    """
+    with tempfile.TemporaryDirectory(prefix="demoscope-") as name:
+        folder = Path(name)
+        dataset = folder / "dataset"
+        copy = sidecar(dataset)
+        try:
+            copy.parent.mkdir()
+            # The log before the file: what a writer moves from one into the other meanwhile is
+            # then in both, and replaying it twice changes nothing.
+            for suffix in ("-wal", ""):
+                part = found.with_name(found.name + suffix)
+                if part.exists():
+                    shutil.copyfile(part, copy.with_name(copy.name + suffix))
+        except OSError as error:
+            raise DataError("store_not_readable", f"{found}: cannot be read ({error})") from error
+        try:
+            store = ReviewStore.open_local(dataset, data_dir=folder / "data")
+        except DataError as error:
+            # Its sentence names the copy, which means nothing to anybody.
+            raise DataError(error.code, str(error).replace(str(copy), str(found))) from error
+        try:
+            if store.problems:
+                raise DataError("store_corrupted", f"{found} is damaged")
+            yield store
+        finally:
+            store.close()

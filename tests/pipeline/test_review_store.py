@@ -18,6 +18,7 @@ from pipeline.model.edits import Edit, JudgeCaption, MoveBoundary, Rename, SetCh
 from pipeline.model.problem import DataError
 from pipeline.review.events import Event, Reviewed, episode_of, replay
 from pipeline.review.location import on_network, sidecar
+from pipeline.review.sqlite_file import SqliteFile
 from pipeline.review.store import ReviewStore
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -126,7 +127,7 @@ def test_settings(dataset: Path) -> None:
 
 
 def test_two_processes_see_each_other(dataset: Path) -> None:
-    first, second = ReviewStore.open(dataset, who="a"), ReviewStore.open(dataset, who="b")
+    first, second = ReviewStore.open(dataset, who="a"), ReviewStore.open(dataset, who="a")
     first.append(0, _rename("cup"))
     second.append(0, _rename("mug"))
     assert first.edits(0) == second.edits(0) == (_rename("mug"),)
@@ -135,6 +136,65 @@ def test_two_processes_see_each_other(dataset: Path) -> None:
     assert first.edits(0) == ()
     first.close()
     second.close()
+
+
+def test_undo_takes_back_ones_own(dataset: Path) -> None:
+    ada, ben = ReviewStore.open(dataset, who="ada"), ReviewStore.open(dataset, who="ben")
+    ada.append(0, _rename("cup"))
+    ben.append(0, _rename("mug", subtask=1))
+    ada.append(0, _rename("pot"))
+    assert ben.can_undo(0) == "rename object to “mug”"
+    assert ben.undo(0) == _rename("mug", subtask=1)
+    assert ben.undo(0) is None
+    assert ada.can_redo(0) is None  # it is not hers
+    assert ada.undo(0) == _rename("pot")
+    assert ben.can_redo(0) == "rename object to “mug”"  # her undo, and her next edit, are not his
+    ada.append(0, _rename("jug"))
+    assert ada.redo(0) is None
+    assert ben.redo(0) == _rename("mug", subtask=1)
+    assert ada.edits(0) == ben.edits(0) == (_rename("jug"), _rename("mug", subtask=1))
+    ada.close()
+    ben.close()
+
+
+def test_records_are_facts_and_never_undone(dataset: Path) -> None:
+    store = ReviewStore.open(dataset)
+    written = {"text": "“Stapelt” 緑", "tokens": 7, "cost": 0.25, "critique": None, "cached": True}
+    event = store.record(0, 1, written)
+    assert (event.kind, event.stage, event.subtask) == ("record", "captions", 1)
+    assert event.record == written
+    assert event.edit is None
+    assert store.can_undo(0) is None
+    store.append(0, _rename("cup"))
+    store.record(0, 0, {})
+    assert store.undo(0) == _rename("cup")
+    store.record(0, 0, {})
+    assert store.redo(0) == _rename("cup")
+    assert store.edits(0) == (_rename("cup"),)
+    assert store.reviewed() == {}
+    for bad in ([1], {"a": 1}, float("nan"), b"x"):
+        with pytest.raises(ValueError, match="cannot be recorded"):
+            store.record(0, 0, {"x": bad})  # type: ignore[dict-item]
+    store.close()
+    again = ReviewStore.open(dataset)
+    assert [e.record for e in again.history(0) if e.kind == "record"] == [written, {}, {}]
+    again.close()
+
+
+def test_opening_and_reading_load_no_library(dataset: Path) -> None:
+    store = ReviewStore.open(dataset)
+    store.append(0, _rename("cup"))
+    store.close()
+    code = (
+        "import sys; from pipeline.review.store import ReviewStore\n"
+        "for name in (sys.argv[1], sys.argv[1] + '2'):\n"
+        "    store = ReviewStore.open(name)\n"
+        "    store.edits(0), store.can_undo(0), store.get_setting('x'), store.reviewed()\n"
+        "    store.close()\n"
+        "heavy = {'sqlalchemy', 'alembic', 'psycopg'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(dataset)], cwd=ROOT, check=True)
 
 
 EDITS = st.one_of(
@@ -354,13 +414,16 @@ def test_a_locked_file_says_so_and_keeps_what_was_known(
 def test_a_full_disk_says_so_and_keeps_what_was_known(dataset: Path) -> None:
     store = ReviewStore.open(dataset)
     store.append(0, _rename("cup"))
-    assert store._connection is not None
-    store._connection.execute("PRAGMA max_page_count = 1")  # SQLite then reports a full disk
+    table = store._table
+    assert isinstance(table, SqliteFile)
+    connection = table.connection
+    assert connection is not None
+    connection.execute("PRAGMA max_page_count = 1")  # SQLite then reports a full disk
     with pytest.raises(DataError, match="the disk is full") as caught:
         store.append(0, _rename("mug" * 20000))
     assert caught.value.code == "store_not_writable"
     assert store.edits(0) == (_rename("cup"),)
-    store._connection.execute("PRAGMA max_page_count = 100000")
+    connection.execute("PRAGMA max_page_count = 100000")
     store.append(0, _rename("mug"))
     assert store.edits(0) == (_rename("mug"),)
     store.close()
