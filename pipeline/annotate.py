@@ -13,6 +13,7 @@ from pipeline.engine.graph import Graph, Observer, Plan, Run, SilentObserver, St
 from pipeline.model.annotation import Annotation, CandidateRecord, PhaseRecord
 from pipeline.model.candidate import MasksResult, ProposalsResult, TracksResult
 from pipeline.model.caption import CaptionResult
+from pipeline.model.checks import ChecksResult, Outcome
 from pipeline.model.demonstration import DatasetSource, Demonstration
 from pipeline.model.edits import EPISODE_SCOPE, Edit
 from pipeline.model.problem import Problem
@@ -23,6 +24,7 @@ from pipeline.model.subtask import SubtasksResult
 def standard_graph() -> Graph:
     """The stages in the order in which data passes."""
     from pipeline.stages.captions import CaptionsStage
+    from pipeline.stages.checks import ChecksStage
     from pipeline.stages.lifting import LiftingStage
     from pipeline.stages.masks import MasksStage
     from pipeline.stages.phases import PhasesStage
@@ -45,6 +47,7 @@ def standard_graph() -> Graph:
             ScoresStage(),
             TargetStage(),
             CaptionsStage(),
+            ChecksStage(),
         )
     )
 
@@ -75,6 +78,7 @@ def annotation_of(
     scores = _result(results, ScoresResult)
     target = _result(results, TargetResult)
     caption = _result(results, CaptionResult)
+    checks = _result(results, ChecksResult)
     codes = dict.fromkeys(p.code for p in demonstration.problems)
     for outcome in results.values():
         codes |= dict.fromkeys(p.code for p in problems_of(outcome))
@@ -114,6 +118,10 @@ def annotation_of(
         winner=scores.winner if scores is not None else -1,
         chosen_by=scores.chosen_by if scores is not None else "score",
         candidates=_candidates(results) if scores is not None else (),
+        checks_passed=checks.count(Outcome.PASS) if checks is not None else 0,
+        checks_failed=checks.count(Outcome.FAIL) if checks is not None else 0,
+        checks_unknown=checks.count(Outcome.UNKNOWN) if checks is not None else 0,
+        contradicted=checks.contradicted if checks is not None else (),
     )
 
 

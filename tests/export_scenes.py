@@ -12,6 +12,7 @@ from pipeline.document import Session
 from pipeline.engine.cache import StageOutcome
 from pipeline.export.session_bundle import pack_session
 from pipeline.model.caption import CaptionFields, CaptionResult, Verdict
+from pipeline.model.checks import ChecksResult, Constraint, ConstraintKind, Evidence, Outcome
 from pipeline.model.demonstration import DatasetInfo, EpisodeInfo, EpisodeRef
 from pipeline.model.edits import JudgeCaption, Rename
 from pipeline.model.options import with_option
@@ -31,7 +32,7 @@ EDITS = (
 
 
 def inputs(subtasks: int = 1, **more: Any) -> RerunInputs:
-    """Results of all stages but the captions; the dataset lies in `FOLDER`.
+    """Results of all stages but the captions and their checks; the dataset lies in `FOLDER`.
 
     Args:
         subtasks: Number of subtasks; the results are those of the first.
@@ -54,9 +55,12 @@ def session(made: RerunInputs | None = None) -> Session:
         *(CAPTION, CAPTION, CaptionFields("put", "red cube", "in", "bowl")),
         *((("verb", "the instruction says so"),), Verdict.ACCEPTED, "offline"),
     )
+    claim = ("the object is red", "red", Outcome.PASS, "The mask is red.", Evidence(3, (0,)))
+    checks = ChecksResult(CAPTION, (Constraint(ConstraintKind.COLOR, *claim),))
+    written = {"captions": caption, "checks": checks}
     results = {}
     for number, stage in enumerate(GRAPH.stages):
-        result = caption if stage.name == "captions" else getattr(made, stage.name)
+        result = written[stage.name] if stage.name in written else getattr(made, stage.name)
         subtask = -1 if stage.scope is Scope.EPISODE else 0
         key = f"{number:040x}"
         results[(stage.name, subtask)] = StageOutcome(stage.name, subtask, key, result, 1.5)

@@ -19,6 +19,7 @@ STAGE_TITLES = {
     "scores": "Scores",
     "target": "Target",
     "captions": "Captions",
+    "checks": "Caption checks",
     "run": "Run",
 }
 """Names of what may be at fault, for people."""

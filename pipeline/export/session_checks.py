@@ -15,6 +15,7 @@ import numpy as np
 from pipeline.model.arrays import Array, expect_shape
 from pipeline.model.candidate import MasksResult, Proposal, ProposalsResult, TracksResult
 from pipeline.model.caption import CaptionResult
+from pipeline.model.checks import ChecksResult
 from pipeline.model.demonstration import Camera, Demonstration
 from pipeline.model.geometry import LiftingResult, RobotResult
 from pipeline.model.phases import Phase, PhasesResult
@@ -92,6 +93,20 @@ def check_results(
     caption = of(CaptionResult)
     if caption is not None:
         _texts((caption.text, caption.draft))
+    checks = of(ChecksResult)
+    if checks is not None:
+        _check_caption_checks(demonstration, checks)
+
+
+def _check_caption_checks(demonstration: Demonstration, checks: ChecksResult) -> None:
+    _texts((checks.text, *(t for c in checks.constraints for t in (c.claim, c.words, c.why))))
+    for constraint in checks.constraints:
+        looked = constraint.evidence
+        inside = all(-1 <= at <= demonstration.length for at in (looked.frame, *looked.span))
+        _that(inside, "evidence outside of the episode")
+        _small(looked.candidates)
+        finite = all(math.isfinite(v) for box in looked.boxes for v in box)
+        _that(finite, "a box of evidence that is no box")
 
 
 def _check_camera(camera: Camera) -> None:

@@ -76,6 +76,11 @@ class Annotation(BaseModel):
         winner: Candidate id of the winner, -1 if there is none.
         chosen_by: `score` or `person`.
         candidates: All candidates by id; empty in files of before this field.
+        checks_passed: Constraints of the caption that the evidence supports.
+        checks_failed: Constraints that it contradicts.
+        checks_unknown: Constraints of which nothing can be said; all three are 0 where the caption
+            was not checked.
+        contradicted: Claims of the caption that failed, e.g. `the object is green`.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -99,3 +104,7 @@ class Annotation(BaseModel):
     winner: int = -1
     chosen_by: str = "score"
     candidates: tuple[CandidateRecord, ...] = ()
+    checks_passed: int = 0
+    checks_failed: int = 0
+    checks_unknown: int = 0
+    contradicted: tuple[str, ...] = ()

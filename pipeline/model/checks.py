@@ -18,7 +18,7 @@ class Outcome(StrEnum):
 
 
 class ConstraintKind(StrEnum):
-    """What a constraint is about (spec, captions, Checking)."""
+    """What a constraint is about (spec, captions, Checking; `arm` is our addition)."""
 
     PRESENT = "present"
     COUNT = "count"
@@ -26,6 +26,7 @@ class ConstraintKind(StrEnum):
     RELATION = "relation"
     DIRECTION = "direction"
     VERB = "verb"
+    ARM = "arm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +84,8 @@ class ChecksResult:
     def count(self, outcome: Outcome) -> int:
         """How many constraints have this outcome."""
         return sum(c.outcome is outcome for c in self.constraints)
+
+    @property
+    def contradicted(self) -> tuple[str, ...]:
+        """Claims that failed, in the order of the caption."""
+        return tuple(c.claim for c in self.constraints if c.outcome is Outcome.FAIL)

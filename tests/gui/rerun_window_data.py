@@ -21,6 +21,7 @@ from pipeline.engine.cache import StageOutcome
 from pipeline.engine.graph import Plan
 from pipeline.model.arrays import F32, U8
 from pipeline.model.caption import CaptionFields, CaptionResult
+from pipeline.model.checks import ChecksResult
 from pipeline.model.demonstration import (
     CACHE_BYTES,
     DatasetInfo,
@@ -126,6 +127,7 @@ def results_of(inputs: RerunInputs) -> dict[str, Any]:
             *("Put the red cube in the bowl.", "Put the red cube in the bowl."),
             *(CaptionFields("put", "red cube", "in", "bowl"), (), None, "made up"),
         ),
+        "checks": ChecksResult("Put the red cube in the bowl.", ()),
     }
 
 

@@ -1,0 +1,272 @@
+"""Measures the caption checks: true captions, and captions with one field swapped.
+
+    python tools/caption_checks.py DATASET... [--cache DIR] [--episodes 0 3 ...] [--list]
+
+Each dataset needs ground truth as `tools/sample` writes it. From it a true caption is made for each
+subtask (with the colours of object and destination), and from that all captions with one field
+swapped, systematically: nothing is drawn. A swap is caught if a constraint fails. Subtasks whose
+chosen object is the wrong one are counted apart: there the evidence is of another object, and a
+contradiction of the true caption says so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pipeline.annotate import EpisodeAnnotations, annotate_episode, standard_graph
+from pipeline.backends.language.rules import RulesLanguage
+from pipeline.backends.language.sentences import sentence
+from pipeline.engine.cache import ResultCache
+from pipeline.evaluation.matching import is_match
+from pipeline.model.checks import ChecksResult, Constraint, Outcome
+from pipeline.model.colors import canonical_color, color_words
+from pipeline.model.demonstration import DatasetSource
+from pipeline.sources.detect import open_dataset
+from pipeline.stages.check_claims import read_caption
+from pipeline.stages.check_options import ChecksOptions
+from pipeline.stages.check_scene import Scene, scene_of
+from pipeline.stages.checks import check_caption
+from pipeline.stages.stage import StageInputs
+
+OTHER_VERBS = (
+    "pick up", "hold", "push", "slide", "open", "close", "turn", "press", "turn on", "pour",
+    "wipe", "sweep", "stir", "cut", "shake", "stack",
+)  # fmt: skip
+"""Verbs that another action would have than putting something somewhere."""
+NEAR_VERBS = ("insert", "hang", "throw", "hand over", "attach")
+"""Verbs of putting that phases and paths cannot tell from “put”."""
+TRUE = "true caption"
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What really happened in a subtask.
+
+    Attributes:
+        episode: Episode index.
+        subtask: Subtask index.
+        verb: Verb of the caption.
+        color: Colour of the object.
+        noun: Kind of the object.
+        relation: Before the destination.
+        place_color: Colour of the destination.
+        place_noun: Kind of the destination.
+        others: (colour, noun) of the other things on the table.
+        arm: `left`, `right` or empty.
+        ahead: How far it moves to the right of the picture, pixels.
+        box: The object's box before contact.
+    """
+
+    episode: int
+    subtask: int
+    verb: str
+    color: str
+    noun: str
+    relation: str
+    place_color: str
+    place_noun: str
+    others: tuple[tuple[str, str], ...]
+    arm: str
+    ahead: float
+    box: tuple[float, float, float, float]
+
+    def caption(self, **changed: str) -> str:
+        """The sentence, with some parts changed."""
+        parts = {
+            "verb": self.verb,
+            "object": f"{self.color} {self.noun}",
+            "relation": self.relation,
+            "place": f"{self.place_color} {self.place_noun}",
+        } | changed
+        return sentence(parts["verb"], parts["object"], parts["relation"], parts["place"])
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One checked caption.
+
+    Attributes:
+        truth: Subtask.
+        kind: What was swapped, or `TRUE`.
+        caption: The caption.
+        result: What the checks said.
+        right_object: Whether the chosen object is the true one.
+    """
+
+    truth: Truth
+    kind: str
+    caption: str
+    result: ChecksResult
+    right_object: bool
+
+    @property
+    def failed(self) -> tuple[Constraint, ...]:
+        """Contradicted constraints."""
+        return tuple(c for c in self.result.constraints if c.outcome is Outcome.FAIL)
+
+
+def truths(dataset: Path) -> tuple[Truth, ...]:
+    """Read the ground truth of a rendered dataset."""
+
+    def lines(name: str) -> list[dict[str, Any]]:
+        text = (dataset / "ground_truth" / name).read_text(encoding="utf-8")
+        return [json.loads(line) for line in text.splitlines()]
+
+    objects = lines("objects.jsonl")
+    found = []
+    for row in lines("annotations.jsonl"):
+        here = [
+            o
+            for o in objects
+            if (o["episode_index"], o["subtask_index"])
+            == (row["episode_index"], row["subtask_index"])
+        ]
+        by_id = {o["object_id"]: o for o in here}
+        thing, place = by_id[row["object_id"]], by_id[row["target_id"]]
+        clause = RulesLanguage().parse(row["instruction"]).clauses[-1]
+        free = row.get("note") == "free place"
+        inside = place["kind"] in ("box", "bowl", "basket", "cup", "mug")
+        start, end = row["start_box"], row["object_end_box"]
+        found.append(
+            Truth(
+                row["episode_index"],
+                row["subtask_index"],
+                "put",
+                thing["colour"],
+                thing["kind"],
+                clause.relation if free else "in" if inside else "on",
+                place["colour"],
+                place["kind"],
+                tuple((o["colour"], o["kind"]) for o in here if o not in (thing, place)),
+                row["arm"] if row["arm"] in ("left", "right") else "",
+                (end[0] + end[2] - start[0] - start[2]) / 2,
+                tuple(start),
+            )
+        )
+    return tuple(found)
+
+
+def swaps(truth: Truth) -> Iterator[tuple[str, str]]:
+    """Give (kind, caption) of every caption with one field swapped; the true one first."""
+    yield TRUE, truth.caption()
+    for verb in OTHER_VERBS:
+        yield "verb", truth.caption(verb=verb)
+    for verb in NEAR_VERBS:
+        yield "verb of putting", truth.caption(verb=verb)
+    for word in color_words():
+        if word.name != canonical_color(truth.color):
+            yield "object colour", truth.caption(object=f"{word.name} {truth.noun}")
+        if word.name != canonical_color(truth.place_color):
+            yield "destination colour", truth.caption(place=f"{word.name} {truth.place_noun}")
+    for color, noun in truth.others:
+        if (color, noun) != (truth.place_color, truth.place_noun):
+            yield "destination", truth.caption(place=f"{color} {noun}")
+        if noun != truth.noun:
+            yield "object noun", truth.caption(object=f"{truth.color} {noun}")
+        if (canonical_color(color), noun) != (canonical_color(truth.color), truth.noun):
+            yield "object", truth.caption(object=f"{color} {noun}")
+    if truth.relation in ("in", "on"):
+        yield "relation", truth.caption(relation="next to")
+    elif truth.relation == "next to":
+        yield "relation", truth.caption(relation="in")
+        yield "relation", truth.caption(relation="on")
+    else:
+        yield "relation", truth.caption(relation="on")
+        yield "direction", truth.caption(relation="to the right of")
+    wrong = "left" if truth.ahead > 0 else "right"
+    yield "direction", f"Move the {truth.color} {truth.noun} to the {wrong}."
+    right = "right" if truth.ahead > 0 else "left"
+    yield TRUE, f"Move the {truth.color} {truth.noun} to the {right}."
+    yield "count", truth.caption(object=f"two {truth.color} {truth.noun}s")
+    if truth.arm:
+        other = "left" if truth.arm == "right" else "right"
+        yield "arm", f"{truth.caption()[:-1]} with the {other} arm."
+        yield TRUE, f"{truth.caption()[:-1]} with the {truth.arm} arm."
+
+
+def scene_for(
+    done: EpisodeAnnotations, subtask: int, source: DatasetSource, options: ChecksOptions
+) -> Scene:
+    """The evidence of a subtask of an annotated episode."""
+    outcomes = done.outcomes[-1] | done.outcomes[subtask]
+    inputs = StageInputs({name: o.result for name, o in outcomes.items()}, subtask)
+
+    @cache
+    def picture() -> Any:
+        reader = source.reader(done.demonstration)
+        try:
+            return reader.frame(scene.proposals.camera, scene.masks.keyframe)
+        finally:
+            reader.close()
+
+    scene = scene_of(inputs, options, picture)
+    return scene
+
+
+def answers(
+    source: DatasetSource,
+    runs: Mapping[int, EpisodeAnnotations],
+    true: tuple[Truth, ...],
+    options: ChecksOptions | None = None,
+) -> Iterator[Answer]:
+    """Check the true caption and all swaps of every subtask that was found."""
+    for truth in true:
+        done = runs.get(truth.episode)
+        if done is None or truth.subtask not in done.outcomes:
+            continue
+        scene = scene_for(done, truth.subtask, source, options or ChecksOptions())
+        right = scene.winner is not None and is_match(scene.winner.box, truth.box)
+        for kind, caption in swaps(truth):
+            result = check_caption(caption, read_caption(caption), scene)
+            yield Answer(truth, kind, caption, result, right)
+
+
+def table(found: list[Answer]) -> str:
+    """Markdown: per kind of swap how many, and how many are caught."""
+    rows = ["| Swapped | Captions | Caught | |", "|---|---|---|---|"]
+    for right in (True, False):
+        mine = [a for a in found if a.right_object is right]
+        subtasks = len({id(a.truth) for a in mine})
+        rows.append(
+            f"| **{'right' if right else 'wrong'} object chosen** | {subtasks} subtasks | | |"
+        )
+        counts, caught = Counter(a.kind for a in mine), Counter(a.kind for a in mine if a.failed)
+        for kind, count in counts.items():
+            rows.append(f"| {kind} | {count} | {caught[kind]} | {caught[kind] / count:.0%} |")
+    return "\n".join(rows)
+
+
+def main() -> int:
+    """Entry point of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("datasets", nargs="+", type=Path)
+    parser.add_argument("--cache", type=Path, help="keep stage results here")
+    parser.add_argument("--episodes", nargs="*", type=int)
+    parser.add_argument("--list", action="store_true", help="list true captions that fail")
+    arguments = parser.parse_args()
+    kept = ResultCache(arguments.cache) if arguments.cache else None
+    graph = standard_graph()
+    found: list[Answer] = []
+    for dataset in arguments.datasets:
+        source = open_dataset(dataset)
+        episodes = arguments.episodes or [e.index for e in source.info.episodes]
+        runs = {e: annotate_episode(source, e, graph=graph, cache=kept) for e in episodes}
+        found += answers(source, runs, truths(dataset))
+    if arguments.list:
+        for answer in found:
+            if answer.kind == TRUE and answer.failed:
+                for c in answer.failed:
+                    print(answer.truth.episode, answer.caption, "|", c.claim, "|", c.why)
+    print(table(found))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
