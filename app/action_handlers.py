@@ -188,10 +188,6 @@ class ActionHandlers:
 
     # -- Edit ------------------------------------------------------------------------------
 
-    def do_undo(self) -> None:
-        """Take the newest correction back."""
-        self._control.undo()
-
     def do_redo(self) -> None:
         """Put the last undone correction in force again."""
         self._control.undo(back=False)
@@ -409,20 +405,6 @@ class ActionHandlers:
     def do_choose(self) -> None:
         """Make the selected candidate the winner."""
         self._intents.choose(self._control.document.session.candidate)
-
-    # -- Caption ---------------------------------------------------------------------------
-
-    def do_accept(self) -> None:
-        """Accept the caption."""
-        self._intents.judge("accepted")
-
-    def do_correct(self) -> None:
-        """Write the caption."""
-        self._panels.caption.begin_edit()
-
-    def do_reject(self) -> None:
-        """Reject the caption."""
-        self._intents.judge("rejected")
 
     # -- Run -------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtWidgets import QWidget
 
-from app.actions import ACTIONS, GESTURES, TIMELINE_GESTURES
+from app.actions import ACTIONS, CAPTION_GESTURES, GESTURES, TIMELINE_GESTURES
 from app.curation_keys import CURATION_KEYS
 from app.session_control import SessionControl
 from widgets.shortcut_help import ShortcutHelp, ShortcutLine
@@ -23,6 +23,7 @@ class HelpActions:
         lines = [ShortcutLine(s.menu, s.text, ", ".join(s.keys)) for s in ACTIONS if s.keys]
         lines += [ShortcutLine("Picture", *line) for line in GESTURES]
         lines += [ShortcutLine("Timeline", *line) for line in TIMELINE_GESTURES]
+        lines += [ShortcutLine("Caption", *line) for line in CAPTION_GESTURES]
         lines += [ShortcutLine("Curation window", *line) for line in CURATION_KEYS]
         dialog.set_lines(tuple(lines))
         dialog.setModal(False)

@@ -20,7 +20,6 @@ from pipeline.model.edits import (
     ChooseCandidate,
     Edit,
     FixBox,
-    JudgeCaption,
     MergePhases,
     MoveBoundary,
     NamePhase,
@@ -150,11 +149,7 @@ class Intents(QObject):
         timeline.thresholdsCommitted.connect(self._commit_thresholds)
         panels.candidates.candidateSelected.connect(self._select)
         panels.candidates.candidateChosen.connect(self.choose)
-        caption = panels.caption
-        caption.accepted.connect(lambda: self.judge("accepted"))
-        caption.rejected.connect(lambda: self.judge("rejected"))
-        caption.corrected.connect(lambda text: self.judge("corrected", text))
-        caption.renamed.connect(self._renamed)
+        panels.caption.renamed.connect(self._renamed)
 
     def _step(self, frames: int) -> None:
         self._control.seek(self._control.document.session.frame + frames, "frame")
@@ -170,23 +165,6 @@ class Intents(QObject):
             if proposal.id == candidate:
                 self._control.decide(ChooseCandidate(subtask=session.subtask, box=proposal.box))
                 return
-
-    def judge(self, verdict: str, text: str = "") -> None:
-        """Accept, correct or reject the caption of the selected subtask."""
-        session = self._control.document.session
-        caption = session.result("captions")
-        if caption is None:
-            return
-        self._control.decide(
-            JudgeCaption.model_validate(
-                {
-                    "subtask": session.subtask,
-                    "verdict": verdict,
-                    "draft": caption.draft,
-                    "text": text or caption.text,
-                }
-            )
-        )
 
     def set_channels(self, edits: tuple[Edit, ...]) -> None:
         """Use another channel mapping: one correction, and one undo, per arm and use."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QByteArray, QSettings, Qt
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication
+from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication
 from PySide6.QtWidgets import (
     QApplication,
     QDockWidget,
@@ -14,6 +14,8 @@ from PySide6.QtWidgets import (
 
 from app.action_handlers import ActionHandlers
 from app.actions import ACTIONS, ActionTable
+from app.caption_review import CaptionReview
+from app.caption_views import CaptionViews
 from app.consistency_control import ConsistencyControl
 from app.explanation import Explanation
 from app.intents import Intents
@@ -68,9 +70,11 @@ class MainWindow(QMainWindow):
         self.rerun = RerunSide(self.panels.rerun, control, self)
         self.consistency = ConsistencyControl(self.panels.timeline, control, self)
         self.points = PointSelection(self.panels, control, self.consistency, self)
-        self.handlers = ActionHandlers(
-            control, self.panels, self.intents, self.table, self, (self.rerun, self.points)
-        )
+        self.review = CaptionReview(self.panels, control, self, self)
+        self.caption_views = CaptionViews(self.panels, control, self)
+        self.caption_views.add_to(self.panels.captions)
+        others = (self.rerun, self.points, self.review, self.caption_views)
+        self.handlers = ActionHandlers(control, self.panels, self.intents, self.table, self, others)
         control.said.connect(lambda text: self.statusBar().showMessage(text, 8000))
         control.failed.connect(self.panels.banner.show_failure)
         control.bridge.changed.connect(self._on_changes)
@@ -96,7 +100,7 @@ class MainWindow(QMainWindow):
             ("timeline", "Timeline", self.panels.timeline, areas.BottomDockWidgetArea),
             ("candidates", "Candidates", self.panels.candidates, areas.BottomDockWidgetArea),
             ("why", "Why this score", self.panels.breakdown, areas.BottomDockWidgetArea),
-            ("caption", "Caption", self.panels.caption, areas.BottomDockWidgetArea),
+            ("caption", "Caption", self.panels.captions, areas.BottomDockWidgetArea),
             ("findings", "Findings", self.panels.findings, areas.BottomDockWidgetArea),
         ):
             dock = QDockWidget(title, self)
@@ -142,12 +146,12 @@ class MainWindow(QMainWindow):
         )
         self.resizeDocks(
             [docks["timeline"], docks["candidates"]],
-            [height * 25 // 100, height * 27 // 100],
+            [height * 25 // 100, height * 30 // 100],
             vertical,
         )
         self.resizeDocks(
             [docks["candidates"], docks["caption"]],
-            [rest * 66 // 100, rest * 34 // 100],
+            [rest * 58 // 100, rest * 42 // 100],
             horizontal,
         )
 
@@ -212,7 +216,7 @@ class MainWindow(QMainWindow):
         self.table.refresh(
             self.control.document.session,
             busy=self.control.jobs.busy,
-            undo=commands.can_undo(),
+            undo=self.review.trail.title(),
             redo=commands.can_redo(),
         )
 
@@ -230,6 +234,14 @@ class MainWindow(QMainWindow):
     def remember(self, key: str, value: object) -> None:
         """Keep a setting."""
         self.settings.setValue(key, value)
+
+    def recall(self, key: str, default: str) -> str:
+        """A kept setting."""
+        return str(self.settings.value(key, default))
+
+    def action(self, name: str) -> QAction:
+        """An action of the table."""
+        return self.table.actions[name]
 
     def set_theme(self, name: str) -> None:
         """Show `dark`, `light` or `system` colours and remember it."""
@@ -258,6 +270,8 @@ class MainWindow(QMainWindow):
         self.views.close()
         self.explanation.close()
         self.intents.close()
+        self.review.close()
+        self.caption_views.close()
         self.handlers.models.close()
         self.handlers.dataset.close()
         self.handlers.exports.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,9 +20,10 @@ from app.play_control import PlayControl
 from app.rrd_source import is_export, open_export, read_only_reason, recorded_session
 from app.settings import Paths, picture_bytes
 from pipeline.annotate import standard_graph
-from pipeline.commands import Commands
+from pipeline.commands import CommandResult, Commands
 from pipeline.document import Changes, Document, Part, StageFailure
 from pipeline.engine import messages as say
+from pipeline.engine.cache import StageOutcome
 from pipeline.evaluation.ground_truth import TrueSubtask, read_ground_truth
 from pipeline.model.demonstration import DatasetSource, Demonstration
 from pipeline.model.edits import Edit
@@ -90,6 +92,11 @@ class SessionControl(QObject):
         self._examine.setSingleShot(True)
         self._examine.setInterval(_EXAMINE_AFTER_MS)
         self._examine.timeout.connect(self._start_health)
+        # After the next caption was painted.
+        self._run_soon = QTimer(self)
+        self._run_soon.setSingleShot(True)
+        self._run_soon.setInterval(0)
+        self._run_soon.timeout.connect(self.run)
         self.player = PlayControl(self.document, self)
         self.playback = self.player.playback
         self.source: DatasetSource | None = None
@@ -99,6 +106,7 @@ class SessionControl(QObject):
         self._run_pending = False
         self._all_cameras = False
         self._stop_download = threading.Event()
+        self._reviewer = ""
         self.bridge.changed.connect(self._on_changes)
         self.jobs.told.connect(self._on_event)
         self.player.said.connect(self.said)
@@ -110,6 +118,7 @@ class SessionControl(QObject):
         self.said.emit(f"Opening {path} …")
         self._stop_download.set()
         stop = self._stop_download = threading.Event()
+        who = self._reviewer or None
 
         def work() -> _Opened:
             # Here and not above: the window need not wait for them, and imports beside the GUI
@@ -125,7 +134,7 @@ class SessionControl(QObject):
             present = present_count(info.episodes)
             store, warning = None, ""
             try:
-                store = ReviewStore.open(info.path)
+                store = ReviewStore.open(info.path, who=who)
             except DataError as error:
                 warning = f"Corrections cannot be saved: {error}"
             wanted = named_episode(path) if episode is None else episode
@@ -170,6 +179,10 @@ class SessionControl(QObject):
         self.said.emit(what)
 
     def _start_health(self) -> None:
+        store = self.commands.store
+        if store is not None:
+            # What the first correction needs, so that it does not wait for libraries.
+            self.background.run("reviews", store.prepare, lambda _result, _error: None)
         dataset, demonstration = self.document.session.dataset, self.document.session.demonstration
         if dataset is not None and self.present_episodes:
             self.health.start(dataset, (demonstration.ref.episode,) if demonstration else ())
@@ -189,19 +202,8 @@ class SessionControl(QObject):
         if error is not None or demonstration is None or self.source is None:
             self.failed.emit(sentence(error) if error else "the episode could not be opened", "")
             return
-        self.jobs.abandon()
-        try:
-            edits = self.commands.edits_of(demonstration.ref.episode)
-        except DataError as problem:
-            edits = ()
-            self.failed.emit(f"Corrections could not be read: {problem}", "")
-        self.player.begin_episode()
-        self.loader.open(self.source, demonstration)
         recorded = recorded_session(self.source)
-        if recorded is not None:
-            edits = recorded.edits
-        self.document.open_episode(demonstration, edits, "open")
-        self.episodeOpened.emit()
+        self._begin_episode(demonstration, recorded.edits if recorded is not None else None)
         if recorded is not None:
             self.document.show_recorded(
                 recorded.options, recorded.outcomes, recorded.subtask, "open"
@@ -211,10 +213,69 @@ class SessionControl(QObject):
         elif self.auto_run:
             self.run()
 
+    def show_prepared(
+        self, demonstration: Demonstration, outcomes: Iterable[StageOutcome], subtask: int
+    ) -> None:
+        """Show an episode that was opened beforehand, with what is known of it, at once.
+
+        Args:
+            demonstration: The episode.
+            outcomes: Results computed before; the others follow from the worker.
+            subtask: To select.
+        """
+        self.player.stop()
+        self._begin_episode(demonstration, None, tuple(outcomes), subtask)
+        if self.auto_run:
+            self._run_soon.start()
+
+    def _begin_episode(
+        self,
+        demonstration: Demonstration,
+        edits: tuple[Edit, ...] | None = None,
+        outcomes: tuple[StageOutcome, ...] = (),
+        subtask: int = 0,
+    ) -> None:
+        """Show an episode; its edits are those of the store unless given."""
+        self.jobs.abandon()
+        self._run_soon.stop()
+        if edits is None:
+            try:
+                edits = self.commands.edits_of(demonstration.ref.episode)
+            except DataError as problem:
+                edits = ()
+                self.failed.emit(f"Corrections could not be read: {problem}", "")
+        self.player.begin_episode()
+        if self.source is not None:
+            self.loader.open(self.source, demonstration)
+        self.document.open_episode(demonstration, edits, "open", outcomes=outcomes, subtask=subtask)
+        self.episodeOpened.emit()
+
+    def set_reviewer(self, name: str) -> None:
+        """Save decisions under a name; empty: that of the account. Opens the dataset again."""
+        if name == self._reviewer:
+            return
+        self._reviewer = name
+        session = self.document.session
+        if session.dataset is not None and not session.read_only:
+            demonstration = session.demonstration
+            episode = demonstration.ref.episode if demonstration is not None else None
+            self.open_dataset(str(session.dataset.path), episode)
+
     # -- running ---------------------------------------------------------------------------
 
-    def run(self, up_to: str | None = None, fresh: tuple[str, ...] = ()) -> None:
-        """Compute what is stale (up to a stage), and `fresh` stages in any case."""
+    def run(
+        self,
+        up_to: str | None = None,
+        fresh: tuple[str, ...] = (),
+        subtask: int | None = None,
+    ) -> None:
+        """Compute what is stale, and `fresh` stages in any case.
+
+        Args:
+            up_to: Last stage wanted, None for all.
+            fresh: Stages to compute even if results exist.
+            subtask: Only this one, None for all.
+        """
         plan = self.document.plan()
         if plan is None or self._is_refused():
             return
@@ -223,7 +284,7 @@ class SessionControl(QObject):
             return
         self.document.begin_run()
         known = tuple(o.key for o in self.document.session.results.values())
-        self.jobs.run(plan, up_to=up_to, fresh=fresh, known=known)
+        self.jobs.run(plan, up_to=up_to, subtask=subtask, fresh=fresh, known=known)
 
     def run_from(self, stage: str) -> None:
         """Compute a stage and all that read it again, even if results exist."""
@@ -267,31 +328,53 @@ class SessionControl(QObject):
 
     # -- deciding --------------------------------------------------------------------------
 
-    def decide(self, edit: Edit) -> None:
-        """Put a correction in force, save it, and run what it enters."""
+    def decide(self, edit: Edit, *, run: bool = True) -> bool:
+        """Put a correction in force, save it, and run what it enters.
+
+        Args:
+            edit: The correction.
+            run: False if the caller runs later.
+
+        Returns:
+            Whether it is in force.
+        """
         if self._is_refused():
-            return
+            return False
         had_results = bool(self.document.session.results)
         result = self.commands.do(edit)
         self.said.emit(result.warning or f"Saved: {result.title}")
         if result.warning:
             self.failed.emit(f"“{result.title}” is {result.warning}", "")
-        if had_results:
+        if had_results and run:
             self.run()
+        return True
 
-    def undo(self, *, back: bool = True) -> None:
-        """Take the newest correction back, or put the last undone one in force again."""
+    def save(self, edit: Edit) -> bool:
+        """Save a correction of an episode that is left at once: nothing of it is shown or run.
+
+        Returns:
+            False if it could not be saved; nothing has happened then.
+        """
+        return not self.document.session.read_only and self.commands.save(edit)
+
+    def undo(self, *, back: bool = True) -> CommandResult | None:
+        """Take the newest correction back, or put the last undone one in force again.
+
+        Returns:
+            What was done, None if there was nothing or it failed.
+        """
         try:
             result = self.commands.undo() if back else self.commands.redo()
         except DataError as error:
             self.failed.emit(str(error), "")
-            return
+            return None
         if result is None:
             self.said.emit("Nothing to undo" if back else "Nothing to redo")
-            return
+            return None
         self.said.emit(result.title[:1].upper() + result.title[1:])
         if self.document.session.results:
             self.run()
+        return result
 
     def set_options(self, stage: str, options: Any) -> None:
         """Change options; what follows turns stale and waits for Run."""
@@ -344,6 +427,7 @@ class SessionControl(QObject):
         """Stop everything that runs."""
         self._stop_download.set()
         self._examine.stop()
+        self._run_soon.stop()
         self.player.stop()
         self.health.close()
         self.background.close()

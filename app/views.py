@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal
@@ -21,10 +20,9 @@ from pipeline.evaluation.ground_truth import TrueSubtask, matching_truth
 from pipeline.model.edits import edits_of
 from pipeline.model.problem import DataError, Problem
 from pipeline.model.score import as_box, box_iou
-from pipeline.review.events import Event, Reviewed
+from pipeline.review.events import Reviewed
 from pipeline.stages.masks import with_painted
 from viewers.overlays import OverlayData, TruthBox
-from widgets.caption_editor import HistoryLine
 from widgets.score_formula import FormulaConstants
 from widgets.stage_table import StageRow, StageState
 
@@ -103,8 +101,6 @@ class Views(QObject):
             panels.stages.set_rows(self._stage_rows())
         if parts & (Part.OPTIONS | Part.EPISODE) and changes.initiator != "options":
             self._show_options(panels.stages.selected)
-        if parts & (Part.EDITS | Part.EPISODE):
-            self._show_history()
 
     def _show_frames(self, loaded: FrameSet) -> None:
         demonstration = self._control.document.session.demonstration
@@ -167,9 +163,6 @@ class Views(QObject):
             panels.candidates.set_selected(session.candidate)
         if stage not in ("phases", "captions"):
             self._show_overlays()
-        if stage in ("", "subtasks", "captions"):
-            task = subtasks.subtasks[session.subtask] if subtasks is not None else None
-            panels.caption.set_caption(session.result("captions"), task)
         panels.findings.set_problems(self._all_problems())
 
     def _true_candidates(self, truth: TrueSubtask | None) -> set[int]:
@@ -277,21 +270,6 @@ class Views(QObject):
         if options is not None:
             self._panels.stages.set_options(stage, options)
 
-    def _show_history(self) -> None:
-        session = self._control.document.session
-        store = self._control.commands.store
-        if store is None or session.demonstration is None:
-            self._panels.caption.set_history(())
-            return
-        try:
-            events = store.history(session.demonstration.ref.episode)
-        except DataError as error:
-            log.warning("history: %s", error)
-            return
-        self._panels.caption.set_history(
-            tuple(HistoryLine(_local_time(e.at), e.who, _what(e)) for e in reversed(events))
-        )
-
     def _show_episode_status(self, how: str) -> None:
         session = self._control.document.session
         if session.demonstration is None:
@@ -341,21 +319,6 @@ def _worst(reviewed: Reviewed) -> str:
 
 def _each_once(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     return tuple({(p.code, p.message): p for p in problems}.values())
-
-
-def _what(event: Event) -> str:
-    """An event in words."""
-    edit = event.edit
-    title = edit.title if edit is not None else event.stage
-    return title if event.kind == "edit" else f"{event.kind}: {title}"
-
-
-def _local_time(at: str) -> str:
-    """A UTC time stamp as local date and minute."""
-    try:
-        return datetime.fromisoformat(at).astimezone().strftime("%Y-%m-%d %H:%M")
-    except ValueError:
-        return at
 
 
 def _constants(options: Any) -> FormulaConstants:

@@ -80,6 +80,22 @@ class Commands:
         changes = self._document.set_edits(edits, initiator)
         return CommandResult(changes, edit.stage, edit.title, warning)
 
+    def save(self, edit: Edit) -> bool:
+        """Save an edit of the open episode without putting it in force: it is left at once.
+
+        Returns:
+            Whether it is saved; if not, `do` keeps it for this session.
+        """
+        episode = self._episode
+        if episode is None or self._store is None or self._unsaved:
+            return False
+        try:
+            self._store.append(episode, edit)
+        except DataError:
+            return False
+        self._unsaved_undone.clear()
+        return True
+
     def undo(self, initiator: str = "") -> CommandResult | None:
         """Take back the newest edit of this episode; None if there is none."""
         return self._step(initiator, back=True)

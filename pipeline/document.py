@@ -223,9 +223,23 @@ class Document:
         return self._set(session, parts, initiator)
 
     def open_episode(
-        self, demonstration: Demonstration, edits: tuple[Edit, ...], initiator: str = ""
+        self,
+        demonstration: Demonstration,
+        edits: tuple[Edit, ...],
+        initiator: str = "",
+        *,
+        outcomes: Iterable[StageOutcome] = (),
+        subtask: int = 0,
     ) -> Changes:
-        """Show another episode with the edits in force."""
+        """Show another episode with the edits in force.
+
+        Args:
+            demonstration: The episode.
+            edits: In force.
+            initiator: Who asked.
+            outcomes: Results computed before that are known already, with `subtasks` if any.
+            subtask: The selected one, of those in the results.
+        """
         old = self.session
         self._made_with = self._last_run = None
         keys = [c.key for c in demonstration.cameras]
@@ -235,8 +249,11 @@ class Document:
             camera=old.camera if old.camera in keys else (keys[0] if keys else ""),
             options=old.options,
             edits=edits,
+            results=MappingProxyType({(o.stage, o.subtask): o for o in outcomes}),
             read_only=old.read_only,
         )
+        if 0 <= subtask < session.subtask_count:
+            session = replace(session, subtask=subtask)
         parts = Part.EPISODE | Part.FRAME | Part.CAMERA | Part.SUBTASK | Part.CANDIDATE
         parts |= Part.RESULTS | Part.EDITS | Part.STAGES
         return self._set(session, parts, initiator)

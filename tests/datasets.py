@@ -44,7 +44,7 @@ def picture(frame: int, episode: int = 0, size: tuple[int, int] = (64, 48)) -> n
     """A frame whose grey level tells frame and episode apart through lossy video."""
     width, height = size
     rgb = np.full((height, width, 3), (frame * 8) % 250, np.uint8)
-    rgb[:, :, 2] = 40 * episode
+    rgb[:, :, 2] = (40 * episode) % 250
     return rgb
 
 

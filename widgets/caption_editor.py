@@ -1,197 +1,159 @@
-"""The caption of a subtask: read it, see what it rests on, accept, correct or reject it."""
+"""The caption of a subtask: read it, accept, correct, criticise or reject it, by keyboard alone."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from enum import IntEnum
 
-from PySide6.QtCore import QEvent, QMimeData, Qt, Signal
+from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QFrame,
-    QGridLayout,
     QHBoxLayout,
     QLabel,
     QLineEdit,
-    QPlainTextEdit,
+    QPushButton,
     QScrollArea,
-    QSizePolicy,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
 
-from pipeline.model.caption import CaptionResult, Verdict
-from pipeline.model.problem import Problem
+from pipeline.model.caption import CaptionResult
+from pipeline.model.caption_fields import CaptionField
 from pipeline.model.subtask import Subtask
+from widgets.caption_card import CaptionCard
+from widgets.caption_fields_form import CaptionFieldsForm
+from widgets.caption_text import CaptionText
+from widgets.critique_form import CritiqueForm, CritiqueText
+from widgets.disagreement_form import DisagreementForm
 from widgets.fields import EmptyHint, keep_keys, muted, quiet_button, tip
-from widgets.icons import Glyph, pixmap
-from widgets.theme import GRID, HALF_GRID, Status, colors, scaled, tabular
+from widgets.theme import GRID, HALF_GRID
 
 _EMPTY = (
     "No caption yet.\n\nRun the stages of this subtask; the caption is drafted by the last ones."
 )
 _NO_CAPTION = "There is no caption yet: run the stages first"
-_EDITING = "Finish the correction first: Enter takes it over, Esc leaves"
-_VERDICTS: dict[Verdict, tuple[Glyph, Status]] = {
-    Verdict.ACCEPTED: (Glyph.DISC_TICK, Status.OK),
-    Verdict.CORRECTED: (Glyph.PENCIL, Status.RUNNING),
-    Verdict.REJECTED: (Glyph.CROSS, Status.ERROR),
-}
-_FIELDS: tuple[tuple[str, str, str], ...] = (
-    ("verb", "Verb", "Action verb, from the fixed vocabulary."),
-    ("object_name", "Object", "What is manipulated, with colour or material."),
-    ("relation", "Relation", "Preposition before the destination."),
-    ("destination", "Destination", "Where the object goes, or comes from."),
-    ("arm", "Arm", "Arm that acts; empty where the robot has one."),
+_PENDING = "A revision is on its way; it can be judged when it is here"
+_KEPT = "What you typed is kept: {key} goes on with it."
+_AS_ANNOTATOR: tuple[tuple[str, str, str], ...] = (
+    ("accept", "Accept  ⏎", "The caption is right: verb, object and destination (Enter)"),
+    ("correct", "Correct  E", "Write what is right instead, by part or as a sentence (E)"),
+    ("critique", "Critique  C", "Say what is wrong and what to do; the drafter revises (C)"),
+    ("reject", "Reject  X", "The caption is wrong; it stays without a correction (X)"),
+    ("skip", "Skip  S", "Leave it unreviewed and go on; it comes back at the end (S)"),
 )
-_FIELD_OF_PROBLEM = {
-    "verb": "verb",
-    "color": "object_name",
-    "object": "object_name",
-    "relation": "relation",
-    "destination": "destination",
-    "target": "destination",
-    "arm": "arm",
-}
+_AS_REVIEWER: tuple[tuple[str, str, str], ...] = (
+    ("agree", "Agree  ⏎", "Caption and critique hold against the video (Enter)"),
+    ("disagree", "Disagree  X", "Say what is wrong, or which alarm was false (X)"),
+    ("clip", "Play the clip", "Play this subtask round and round (Shift+Space)"),
+    ("skip_review", "Skip  S", "Leave it unreviewed and go on; it comes back at the end (S)"),
+)
+_Place = tuple[int, int, int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryLine:
-    """One entry of a caption's history.
-
-    Attributes:
-        at: When, as it is to be read.
-        who: Who said it, or the drafter.
-        what: What was said.
-    """
-
-    at: str
-    who: str
-    what: str
+class _Page(IntEnum):
+    EMPTY = 0
+    TEXT = 1
+    CORRECTION = 2
+    CRITIQUE = 3
+    DISAGREEMENT = 4
 
 
-class _SentenceEdit(QPlainTextEdit):
-    """One sentence, wrapped: Enter commits, Esc leaves, no line breaks."""
-
-    committed = Signal()
-    left = Signal()
-
-    def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.setTabChangesFocus(True)
-        self.setAccessibleName("Corrected caption")
-        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
-        keep_keys(self)
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Enter and Ctrl+Enter commit, Esc leaves."""
-        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            self.committed.emit()
-        elif event.key() == Qt.Key.Key_Escape:
-            self.left.emit()
-        else:
-            super().keyPressEvent(event)
-
-    def insertFromMimeData(self, source: QMimeData) -> None:  # noqa: N802 - Qt's name
-        """Paste as one line."""
-        self.insertPlainText(" ".join(source.text().split()))
-
-    def sentence(self) -> str:
-        """The text with single spaces."""
-        return " ".join(self.toPlainText().split())
+_KEYS = {_Page.CORRECTION: "E", _Page.CRITIQUE: "C", _Page.DISAGREEMENT: "X"}
 
 
 class CaptionEditor(QWidget):
-    """Shows a caption, its fields and history, and takes a person's verdict.
+    """Shows a caption and takes what a person says about it.
 
-    The keys Enter, E and X are the window's actions; the buttons only name them.
+    The keys Enter, E, C, X and S are the window's actions; the buttons only name them. What is
+    typed in a form and left with Esc, or by going to another caption, waits there.
 
     Attributes:
+        text: The caption as it is read.
+        correction: Form of a correction.
+        critique: Form of a critique.
+        disagreement: Form of a reviewer.
+
+    Signals:
         accepted: The caption is right.
         corrected: The sentence that the person wrote instead.
         rejected: The caption is wrong.
+        criticised: `CritiqueText`.
+        skipped: On to the next one.
+        agreed: The reviewer agrees.
+        disagreed: Fields that are wrong, fields flagged although right, note.
+        clipWanted: The subtask is to be played.
         renamed: New names of object and target; they run again from the proposals on.
     """
 
     accepted = Signal()
     corrected = Signal(str)
     rejected = Signal()
+    criticised = Signal(object)
+    skipped = Signal()
+    agreed = Signal()
+    disagreed = Signal(object, object, str)
+    clipWanted = Signal()
     renamed = Signal(str, str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._caption: CaptionResult | None = None
         self._subtask: Subtask | None = None
-        self._parked: dict[tuple[int, int, int], str] = {}
+        self._card = CaptionCard()
         self._read_only = ""
-        self._build_sentence()
-        self._build_fields()
-        self._build_names()
-        self._build_buttons()
+        self._typed: dict[tuple[_Page, _Place], tuple[str, ...] | CritiqueText] = {}
+        self.text = CaptionText(self)
+        self.correction = CaptionFieldsForm(self)
+        self.critique = CritiqueForm(self)
+        self.disagreement = DisagreementForm(self)
         self._message = QLabel(self)
         self._message.setWordWrap(True)
         self._message.setTextFormat(Qt.TextFormat.PlainText)
         self._message.hide()
-        self._history = QLabel(self)
-        self._history.setWordWrap(True)
-        self._history.setTextFormat(Qt.TextFormat.PlainText)
-        self._history.setFont(tabular(self._history.font()))
-        self._history.setAccessibleName("History of the caption")
-        self._history.setAlignment(Qt.AlignmentFlag.AlignTop)
-        muted(self._history)
+        self._build_buttons()
+        self._build_names()
         self._build_layout()
-        self._show_editing(False)
+        self.correction.committed.connect(self._take_correction)
+        self.critique.sent.connect(self._take_critique)
+        self.disagreement.sent.connect(self._take_disagreement)
+        for form in (self.correction, self.critique, self.disagreement):
+            form.left.connect(self.leave_edit)
+        self._refresh()
 
     # -- building --------------------------------------------------------------------------
 
-    def _build_sentence(self) -> None:
-        large = scaled(self.font(), 1.3)
-        self._text = QLabel(self)
-        self._text.setFont(large)
-        self._text.setWordWrap(True)
-        self._text.setTextFormat(Qt.TextFormat.PlainText)
-        self._text.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
-        self._text.setAccessibleName("Caption")
-        self._edit = _SentenceEdit(self)
-        self._edit.setFont(large)
-        self._edit.setFixedHeight(3 * self._edit.fontMetrics().lineSpacing() + 2 * GRID)
-        self._edit.committed.connect(self._commit)
-        self._edit.left.connect(self.leave_edit)
-        self._edit.hide()
-        self._badge_icon = QLabel(self)
-        self._badge = QLabel(self)
-        self._drafter = muted(QLabel(self))
-        self._draft = muted(QLabel(self))
-        self._draft.setWordWrap(True)
-        self._draft.setTextFormat(Qt.TextFormat.PlainText)
-
-    def _build_fields(self) -> None:
-        self._values: dict[str, QLabel] = {}
-        self._grid = QGridLayout()
-        self._grid.setContentsMargins(0, 0, 0, 0)
-        self._grid.setHorizontalSpacing(2 * GRID)
-        self._grid.setVerticalSpacing(0)
-        for column, (name, title, _about) in enumerate(_FIELDS):
-            value = QLabel(self)
-            value.setTextFormat(Qt.TextFormat.PlainText)
-            value.setWordWrap(True)
-            value.setAlignment(Qt.AlignmentFlag.AlignTop)
-            value.setAccessibleName(title)
-            self._grid.addWidget(muted(QLabel(title, self)), 0, column)
-            self._grid.addWidget(value, 1, column)
-            self._grid.setColumnStretch(column, 2 if name in ("object_name", "destination") else 1)
-            self._values[name] = value
+    def _build_buttons(self) -> None:
+        does = {
+            "accept": self.accepted,
+            "reject": self.rejected,
+            "skip": self.skipped,
+            "agree": self.agreed,
+            "clip": self.clipWanted,
+            "skip_review": self.skipped,
+        }
+        self._buttons: dict[str, QPushButton] = {}
+        for name, text, about in (*_AS_ANNOTATOR, *_AS_REVIEWER):
+            button = quiet_button(text, about, self)
+            button.setMinimumWidth(1)
+            if name in does:
+                button.clicked.connect(does[name])
+            self._buttons[name] = button
+        self._buttons["correct"].clicked.connect(self.begin_edit)
+        self._buttons["critique"].clicked.connect(lambda: self.begin_critique())
+        self._buttons["disagree"].clicked.connect(self.begin_disagreement)
 
     def _build_names(self) -> None:
         about = (
             "What the detector searches for. Enter renames; proposals and all stages after them "
             "then run again. Esc restores the name."
         )
-        self._names = QHBoxLayout()
-        self._names.setSpacing(GRID)
+        self._names = QWidget(self)
+        row = QHBoxLayout(self._names)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(GRID)
         self._name_edits: tuple[QLineEdit, QLineEdit] = (QLineEdit(self), QLineEdit(self))
-        titles = ("Object name", "Target name")
-        for edit, title in zip(self._name_edits, titles, strict=True):
+        for edit, title in zip(self._name_edits, ("Object name", "Target name"), strict=True):
             edit.setAccessibleName(title)
             edit.setToolTip(tip(title, about))
             edit.returnPressed.connect(self._rename)
@@ -200,86 +162,87 @@ class CaptionEditor(QWidget):
             label = muted(QLabel(title, self))
             label.setBuddy(edit)
             label.setToolTip(tip(title, about))
-            self._names.addWidget(label)
-            self._names.addWidget(edit, 1)
-
-    def _build_buttons(self) -> None:
-        self._accept = quiet_button("Accept  (Enter)", "", self)
-        self._correct = quiet_button("Correct  (E)", "", self)
-        self._reject = quiet_button("Reject  (X)", "", self)
-        self._accept.clicked.connect(self.accepted)
-        self._correct.clicked.connect(self.begin_edit)
-        self._reject.clicked.connect(self.rejected)
-        self._take = quiet_button("Take over  (Enter)", "Use this sentence as the caption", self)
-        self._leave = quiet_button("Leave  (Esc)", "Keep the caption as it is", self)
-        self._take.clicked.connect(self._commit)
-        self._leave.clicked.connect(self.leave_edit)
+            edit.setMinimumWidth(6 * GRID)
+            row.addWidget(label)
+            row.addWidget(edit, 1)
 
     def _build_layout(self) -> None:
-        head = QHBoxLayout()
-        head.setSpacing(HALF_GRID)
-        head.addWidget(self._badge_icon)
-        head.addWidget(self._badge)
-        head.addStretch(1)
-        head.addWidget(self._drafter)
         buttons = QHBoxLayout()
         buttons.setSpacing(HALF_GRID)
-        for button in (self._accept, self._correct, self._reject, self._take, self._leave):
-            buttons.addWidget(button)
-        buttons.addStretch(1)
+        for button in self._buttons.values():
+            buttons.addWidget(button, 1)
         page = QWidget(self)
-        page.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
         column = QVBoxLayout(page)
-        column.setContentsMargins(GRID, GRID, GRID, GRID)
-        column.setSpacing(GRID)
-        column.addLayout(head)
-        column.addWidget(self._text)
-        column.addWidget(self._edit)
-        column.addWidget(self._draft)
-        column.addLayout(self._grid)
-        column.addLayout(buttons)
+        column.setContentsMargins(GRID, HALF_GRID // 2, GRID, 0)
+        column.setSpacing(HALF_GRID)
+        column.addWidget(self.text)
         column.addWidget(self._message)
-        column.addLayout(self._names)
-        column.addWidget(self._history, 1)
+        column.addLayout(buttons)
+        column.addWidget(self._names)
+        column.addStretch(1)
+        self._stack = QStackedWidget(self)
+        self._stack.addWidget(EmptyHint(_EMPTY, self))
+        for widget in (page, self.correction, self.critique, self.disagreement):
+            self._stack.addWidget(self._scrolled(widget))
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._stack)
+
+    def _scrolled(self, page: QWidget) -> QScrollArea:
         scroll = QScrollArea(self)
         scroll.setWidget(page)
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self._stack = QStackedWidget(self)
-        self._stack.addWidget(EmptyHint(_EMPTY, self))
-        self._stack.addWidget(scroll)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self._stack)
+        return scroll
 
     # -- setters ---------------------------------------------------------------------------
 
     @property
     def editing(self) -> bool:
-        """True while the person writes a correction."""
-        return not self._edit.isHidden()
+        """True while a form is open."""
+        return self._page > _Page.TEXT
 
-    def set_caption(self, caption: CaptionResult | None, subtask: Subtask | None) -> None:
+    @property
+    def caption(self) -> CaptionResult | None:
+        """What is shown."""
+        return self._caption
+
+    @property
+    def message(self) -> str:
+        """The sentence above the buttons."""
+        return self._message.text()
+
+    @property
+    def _page(self) -> _Page:
+        return _Page(self._stack.currentIndex())
+
+    def set_caption(
+        self,
+        caption: CaptionResult | None,
+        subtask: Subtask | None,
+        card: CaptionCard | None = None,
+    ) -> None:
         """Show a caption; emits nothing.
 
-        A correction that is being written stays if the subtask is the same, and is kept for later
-        if it is another one.
+        A form that is open stays if the caption's place is the same; what was typed is kept for
+        later if it is another one.
         """
-        if self.editing and self._key(subtask) != self._key(self._subtask):
-            self._park()
-            self._show_editing(False)
+        card = card or CaptionCard()
+        was = self._place
         names_differ = self._names_of(subtask) != self._names_of(self._subtask)
-        self._caption, self._subtask = caption, subtask
+        moved = self._key(subtask, card) != was
+        if moved:
+            self.set_message("")
+        if self.editing and moved:
+            self._park()
+            self._give_focus_back()
+            self._stack.setCurrentIndex(_Page.TEXT)
+        self._caption, self._subtask, self._card = caption, subtask, card
         if names_differ or not any(e.isModified() for e in self._name_edits):
             self._show_names()
         self._refresh()
-
-    def set_history(self, lines: tuple[HistoryLine, ...]) -> None:
-        """Show who said what when, the newest first as given."""
-        self._history.setText("\n".join(f"{x.at}  {x.who}  {x.what}" for x in lines))
-        self._history.setVisible(bool(lines))
 
     def set_read_only(self, reason: str) -> None:
         """Disable what judges and corrects, for a reason that tooltips give; empty: enable it."""
@@ -290,74 +253,119 @@ class CaptionEditor(QWidget):
         self._refresh()
 
     def set_message(self, message: str) -> None:
-        """Show a sentence below the buttons; an empty one hides it."""
+        """Show a sentence above the buttons; an empty one hides it."""
         self._message.setText(message)
         self._message.setVisible(bool(message))
 
+    # -- forms -----------------------------------------------------------------------------
+
     def begin_edit(self) -> None:
-        """Start a correction with the sentence in force, or go on with one that was left open."""
-        if self._caption is None or self.editing or self._read_only:
-            return
-        parked = self._parked.pop(self._key(self._subtask), None)
-        self._edit.setPlainText(self._caption.text if parked is None else parked)
-        self._show_editing(True)
-        self._edit.selectAll()
-        self._edit.setFocus(Qt.FocusReason.OtherFocusReason)
+        """Start a correction with the caption in force, or go on with one that was left."""
+        if self._caption is not None and self._may_begin():
+            self.correction.set_caption(self._caption, self._card)
+            typed = self._typed.pop((_Page.CORRECTION, self._place), None)
+            if isinstance(typed, tuple):
+                self.correction.restore(typed)
+            self._open(_Page.CORRECTION)
+
+    def begin_critique(self, *, again: bool = False) -> None:
+        """Start a critique, or refine the one that the shown revision answers.
+
+        Args:
+            again: Criticise the revision anew instead.
+        """
+        if self._caption is not None and self._may_begin():
+            self.critique.set_caption(self._caption, self._card, refine=not again)
+            typed = self._typed.pop((_Page.CRITIQUE, self._place), None)
+            if isinstance(typed, CritiqueText):
+                self.critique.restore(typed)
+            self._open(_Page.CRITIQUE)
+
+    def begin_disagreement(self) -> None:
+        """Say what is wrong with an annotator's work."""
+        if self._caption is not None and self._card.reviewing and not self._read_only:
+            self.disagreement.set_caption(self._caption, self._card)
+            self._open(_Page.DISAGREEMENT)
+
+    def asked_field(self) -> tuple[CaptionField | None, str]:
+        """The part that the keyboard is at in a form, and what it says; else the verb."""
+        for form in (self.correction, self.critique):
+            found = form.asked_field() if form.isVisible() else None
+            if found is not None:
+                return found
+        return CaptionField.VERB, self._caption.fields.verb if self._caption is not None else ""
 
     def leave_edit(self) -> None:
-        """Leave the correction; the caption stays as it is."""
+        """Leave the form; the caption stays as it is, and what was typed waits."""
         if self.editing:
-            self._show_editing(False)
+            self._park()
+            self._close()
+
+    def _may_begin(self) -> bool:
+        return not (self.editing or self._read_only or self._card.reviewing)
+
+    def _open(self, page: _Page) -> None:
+        self.set_message("")
+        self._stack.setCurrentIndex(page)
+        self._refresh()
+        form = {
+            _Page.CORRECTION: self.correction,
+            _Page.CRITIQUE: self.critique,
+            _Page.DISAGREEMENT: self.disagreement,
+        }[page]
+        form.setFocus(Qt.FocusReason.TabFocusReason)
+
+    def _close(self) -> None:
+        self._give_focus_back()  # First: a page that is hidden hands the focus to a field.
+        self._stack.setCurrentIndex(_Page.TEXT if self._caption is not None else _Page.EMPTY)
+        self._refresh()
+
+    def _give_focus_back(self) -> None:
+        """The next key is meant for the window's actions again."""
+        self.window().setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def _park(self) -> None:
+        """Keep what is typed in the open form under its caption."""
+        page = self._page
+        if self._caption is None:
+            return
+        if page is _Page.CORRECTION:
+            typed = self.correction.state()
+            if " ".join(typed[-1].split()) in ("", self._caption.text):
+                return
+            self._typed[(page, self._place)] = typed
+        elif page is _Page.CRITIQUE:
+            state = self.critique.state()
+            if not (state.fields or state.text.strip()):
+                return
+            self._typed[(page, self._place)] = state
+        else:
+            return
+        self.set_message(_KEPT.format(key=_KEYS[page]))
 
     # -- refreshing ------------------------------------------------------------------------
 
     def _refresh(self) -> None:
-        caption = self._caption
-        self._stack.setCurrentIndex(0 if caption is None else 1)
-        for button in (self._accept, self._correct, self._reject):
-            button.setEnabled(caption is not None and not self.editing and not self._read_only)
-        reason = _NO_CAPTION if caption is None else _EDITING if self.editing else self._read_only
-        self._accept.setToolTip(reason or "The caption is right: verb, object and destination")
-        self._correct.setToolTip(reason or "Write what is right instead")
-        self._reject.setToolTip(reason or "The caption is wrong; it stays without a correction")
+        caption, card = self._caption, self._card
         if caption is None:
-            return
-        self._text.setText(caption.text)
-        self._draft.setText(f"Draft: {caption.draft}")
-        self._draft.setVisible(caption.draft != caption.text)
-        self._drafter.setText(f"drafted by {caption.drafter}")
-        self._show_verdict(caption.verdict)
-        self._show_fields(caption)
-
-    def _show_verdict(self, verdict: Verdict | None) -> None:
-        theme = colors(self.palette())
-        if verdict is None:
-            color, glyph, word = (
-                self.palette().placeholderText().color(),
-                Glyph.RING,
-                "not reviewed",
-            )
-        else:
-            glyph, status = _VERDICTS[verdict]
-            color, word = theme.status(status), verdict.value
-        self._badge_icon.setPixmap(pixmap(glyph, color, self.devicePixelRatioF()))
-        self._badge.setText(word)
-        self._badge.setStyleSheet(f"color: {color.name()};")
-        self._badge.setToolTip("What a person said about this caption")
-
-    def _show_fields(self, caption: CaptionResult) -> None:
-        evidence: dict[str, list[str]] = {}
-        for name, why in caption.evidence:
-            evidence.setdefault(_field_name(name), []).append(why)
-        warning = colors(self.palette()).warning
-        for name, title, about in _FIELDS:
-            label = self._values[name]
-            doubts = [p for p in caption.problems if _field_of(p) == name]
-            value = str(getattr(caption.fields, name)) or "–"
-            label.setText(f"⚠ {value}" if doubts else value)
-            label.setStyleSheet(f"color: {warning};" if doubts else "")
-            found = [f"Evidence: {why}" for why in evidence.get(name, ())] or ["No evidence."]
-            label.setToolTip(tip(title, about, *found, *(f"{p.code}: {p.message}" for p in doubts)))
+            self._stack.setCurrentIndex(_Page.EMPTY)
+        elif self._page is _Page.EMPTY:
+            self._stack.setCurrentIndex(_Page.TEXT)
+        reviewer = {name for name, *_ in _AS_REVIEWER}
+        for name, _, about in (*_AS_ANNOTATOR, *_AS_REVIEWER):
+            button = self._buttons[name]
+            reason = _NO_CAPTION if caption is None else self._read_only
+            if name in ("accept", "reject") and card.pending and not reason:
+                reason = _PENDING
+            button.setEnabled(not reason)
+            button.setToolTip(reason or about)
+            button.setVisible((name in reviewer) is card.reviewing)
+        refining = bool(card.refines)
+        self._buttons["critique"].setText("Refine  C" if refining else "Critique  C")
+        # While a critique is answered there is more to read; names are no part of that.
+        self._names.setVisible(not card.critique and not card.reviewing)
+        self.text.set_caption(caption, card)
+        self.correction.set_proposals(card)
 
     def _show_names(self) -> None:
         for edit, name in zip(self._name_edits, self._names_of(self._subtask), strict=True):
@@ -365,31 +373,21 @@ class CaptionEditor(QWidget):
             edit.setModified(False)
             edit.setEnabled(self._subtask is not None and not self._read_only)
 
-    def _show_editing(self, editing: bool) -> None:
-        had_focus = self._edit.hasFocus()
-        self._edit.setVisible(editing)
-        self._text.setVisible(not editing)
-        for button in (self._accept, self._correct, self._reject):
-            button.setVisible(not editing)
-        for button in (self._take, self._leave):
-            button.setVisible(editing)
-        if had_focus and not editing:
-            # The next key is meant for the window's actions again.
-            self.window().setFocus(Qt.FocusReason.OtherFocusReason)
-        self._refresh()
-
     # -- what the user does ----------------------------------------------------------------
 
-    def _commit(self) -> None:
-        sentence = self._edit.sentence()
-        if not sentence:
-            self.set_message("A correction needs a sentence. To refuse the caption, reject it.")
-            return
-        self.set_message("")
+    def _take_correction(self, sentence: str) -> None:
         unchanged = self._caption is not None and sentence == self._caption.text
-        self._show_editing(False)
+        self._close()
         if not unchanged:
             self.corrected.emit(sentence)
+
+    def _take_critique(self, critique: CritiqueText) -> None:
+        self._close()
+        self.criticised.emit(critique)
+
+    def _take_disagreement(self, errors: object, alarms: object, note: str) -> None:
+        self._close()
+        self.disagreed.emit(errors, alarms, note)
 
     def _rename(self) -> None:
         object_name, target_name = (" ".join(e.text().split()) for e in self._name_edits)
@@ -402,17 +400,15 @@ class CaptionEditor(QWidget):
         for edit in self._name_edits:
             edit.setModified(False)
 
-    def _park(self) -> None:
-        """Keep a correction whose subtask is no longer shown."""
-        sentence = self._edit.sentence()
-        if self._caption is not None and sentence and sentence != self._caption.text:
-            self._parked[self._key(self._subtask)] = sentence
-            number = self._subtask.index + 1 if self._subtask else 1
-            self.set_message(f"The correction of subtask {number} is kept: go back and press E.")
+    @property
+    def _place(self) -> _Place:
+        return self._key(self._subtask, self._card)
 
     @staticmethod
-    def _key(subtask: Subtask | None) -> tuple[int, int, int]:
-        return (-1, -1, -1) if subtask is None else (subtask.index, subtask.start, subtask.end)
+    def _key(subtask: Subtask | None, card: CaptionCard) -> _Place:
+        if subtask is None:
+            return (card.episode, -1, -1, -1)
+        return (card.episode, subtask.index, subtask.start, subtask.end)
 
     @staticmethod
     def _names_of(subtask: Subtask | None) -> tuple[str, str]:
@@ -428,20 +424,3 @@ class CaptionEditor(QWidget):
             self._show_names()
             return True
         return False
-
-    def changeEvent(self, event: QEvent) -> None:
-        """Recolour badge and marks with the theme."""
-        if event.type() is QEvent.Type.PaletteChange and hasattr(self, "_stack"):
-            self._refresh()
-        super().changeEvent(event)
-
-
-def _field_name(name: str) -> str:
-    """Name of the field that a piece of evidence is about."""
-    return {"object": "object_name", "target": "destination"}.get(name, name)
-
-
-def _field_of(problem: Problem) -> str:
-    """Field that a problem's code is about (`caption_color_differs` -> the object), or empty."""
-    words = problem.code.split("_")
-    return next((field for word, field in _FIELD_OF_PROBLEM.items() if word in words), "")

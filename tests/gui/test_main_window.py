@@ -123,6 +123,7 @@ def test_captions_by_keyboard(qtbot: QtBot, window: MainWindow, sample: Path) ->
     open_episode(qtbot, window, sample, 0)
     viewer = window.panels.frame.viewer
     viewer.setFocus()
+    window.table.actions["go_on"].setChecked(False)  # Going on: test_caption_review.
     wait_done(qtbot, window, lambda: qtbot.keyClick(viewer, Qt.Key.Key_Return))
     assert session(window).result("captions").verdict == "accepted"
     wait_done(qtbot, window, lambda: window.panels.caption.corrected.emit("Drop the red cube."))
@@ -237,7 +238,7 @@ def test_read_only_dataset_saves_elsewhere(
     )
     before = {p: p.stat().st_mtime_ns for p in parent.rglob("*")}
     open_episode(qtbot, window, root, 0)
-    wait_done(qtbot, window, lambda: window.intents.judge("accepted"))
+    wait_done(qtbot, window, lambda: window.review.judge("accepted"))
     assert window.control.commands.store is not None
     assert parent not in window.control.commands.store.location.parents
     assert {p: p.stat().st_mtime_ns for p in parent.rglob("*")} == before

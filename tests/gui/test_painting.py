@@ -178,7 +178,7 @@ def test_isolating_by_key(qtbot: QtBot, window: MainWindow, sample: Path) -> Non
     viewer = window.panels.frame.viewer
     viewer.setFocus()
     candidate = session(window).candidate
-    qtbot.keyClick(viewer, Qt.Key.Key_S)
+    qtbot.keyClick(viewer, Qt.Key.Key_H, Qt.KeyboardModifier.ShiftModifier)
     assert viewer.header.hint == f"only #{candidate} shown"
     qtbot.keyClick(viewer, Qt.Key.Key_2)
     assert viewer.header.hint == f"only #{session(window).candidate} shown"
@@ -188,9 +188,9 @@ def test_isolating_by_key(qtbot: QtBot, window: MainWindow, sample: Path) -> Non
     assert viewer.header.hint == "overlays hidden"
     qtbot.keyClick(viewer, Qt.Key.Key_H)
     assert "only" in viewer.header.hint
-    qtbot.keyClick(viewer, Qt.Key.Key_S)
+    qtbot.keyClick(viewer, Qt.Key.Key_H, Qt.KeyboardModifier.ShiftModifier)
     assert viewer.header.hint == ""
-    qtbot.keyClick(viewer, Qt.Key.Key_S, Qt.KeyboardModifier.ShiftModifier)
+    qtbot.keyClick(viewer, Qt.Key.Key_H, Qt.KeyboardModifier.ControlModifier)
     assert viewer.header.hint == f"#{session(window).candidate} hidden"
 
 

@@ -219,7 +219,7 @@ def test_all_cameras_go_in_step_and_are_remembered(
 ) -> None:
     panel, control = window.panels.frame, window.control
     panel.viewer.setFocus()
-    qtbot.keyClick(panel.viewer, Qt.Key.Key_C)
+    qtbot.keyClick(panel.viewer, Qt.Key.Key_V, Qt.KeyboardModifier.ShiftModifier)
     (tile,) = panel.grid.tiles
     qtbot.waitUntil(lambda: tile.image_size == (640, 480), timeout=5000)
     for frame in (30, 100, 7):

@@ -92,7 +92,7 @@ def test_corrections_runs_and_options_are_refused(
     box = before.result("proposals").candidates[0].box
     window.panels.frame.boxChanged.emit(0, 1.0, 1.0, 30.0, 30.0)
     control.decide(ChooseCandidate(subtask=0, box=box))
-    window.intents.judge("rejected")
+    window.review.judge("rejected")
     control.run()
     control.set_options("phases", GRAPH.default_options()["phases"])
     control.document.set_options("phases", GRAPH.default_options()["phases"])
@@ -115,7 +115,10 @@ def test_what_changes_is_disabled_and_says_why(
     for name in ("export_recording", "export_predictions", "play", "keyframe", "about_dataset"):
         assert window.table.actions[name].isEnabled(), name
     panels = window.panels
-    for button in (panels.caption._accept, panels.caption._correct, panels.stages._run):
+    for button in (
+        *(panels.caption._buttons[n] for n in ("accept", "correct", "critique")),
+        panels.stages._run,
+    ):
         assert not button.isEnabled()
         assert button.toolTip() == REASON
     assert not panels.stages._form.isEnabled()
@@ -129,7 +132,7 @@ def test_what_changes_is_disabled_and_says_why(
     assert window.control.document.session.read_only == ""
     assert window.table.actions["run"].isEnabled()
     assert panels.stages._form.isEnabled()
-    assert panels.caption._correct.isEnabled() == (
+    assert panels.caption._buttons["correct"].isEnabled() == (
         window.control.document.session.result("captions") is not None
     )
 
@@ -139,7 +142,7 @@ def test_nothing_is_written_beside_it(
 ) -> None:
     before, content = set(export.parent.iterdir()), export.read_bytes()
     open_export(qtbot, window, export)
-    window.intents.judge("accepted")
+    window.review.judge("accepted")
     window.control._examine.stop()
     assert not window.control._examine.isActive()
     assert window.control.commands.store is None

@@ -1,0 +1,133 @@
+"""From the key press that judges a caption to the next caption painted:
+`python -m tests.benchmarks caption_review`. Twenty small episodes, the whole window at 1280x800,
+the real worker, the real store; all stages were computed before, as after `demoscope annotate`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.benchmarks.table import header, row, write
+
+if TYPE_CHECKING:
+    from app.main_window import MainWindow
+
+GOAL = 50.0
+EPISODES = 20
+LOOK_MS = 1200
+"""A person reads; meanwhile the next caption is made ready."""
+
+
+def wait(done: Callable[[], bool], milliseconds: int = 60_000) -> bool:
+    """Run the event loop until something holds."""
+    from app.screenshot import wait_until
+
+    return wait_until(done, milliseconds)
+
+
+def settled(window: MainWindow) -> bool:
+    """Whether nothing runs and the caption on show is fresh."""
+    control = window.control
+    return (
+        window.panels.caption.caption is not None
+        and not control.jobs.busy
+        and control.document.is_fresh("captions")
+    )
+
+
+def episode(window: MainWindow) -> int:
+    """The open episode, -1 for none."""
+    demonstration = window.control.document.session.demonstration
+    return -1 if demonstration is None else demonstration.ref.episode
+
+
+def review(window: MainWindow) -> tuple[list[float], list[float], list[float], int]:
+    """Judge all captions; seconds to the next caption, to the whole window painted, of the store.
+
+    Also how often the next one was not there when the key was pressed.
+    """
+    from PySide6.QtCore import Qt
+    from PySide6.QtTest import QTest
+
+    control = window.control
+    control.open_episode(0)
+    wait(lambda: episode(window) == 0 and settled(window))
+    whole, painted, saved, late = [], [], [], 0
+    preview = window.review.panel.preview
+    seen: list[float] = []
+
+    def noted(*args: object) -> None:
+        preview(*args)  # type: ignore[arg-type]
+        seen.append(time.perf_counter())  # It paints before it returns.
+
+    window.review.panel.preview = noted  # type: ignore[method-assign,assignment]
+    store = control.commands.store
+    assert store is not None
+    append = store.append
+
+    def timed(*args: object) -> object:
+        start = time.perf_counter()
+        event = append(*args)  # type: ignore[arg-type]
+        saved.append(time.perf_counter() - start)
+        return event
+
+    store.append = timed  # type: ignore[method-assign,assignment]
+
+    for number in range(EPISODES - 1):
+        wait(lambda: settled(window))
+        wait(lambda: False, LOOK_MS)
+        key = Qt.Key.Key_X if number % 3 == 2 else Qt.Key.Key_Return
+        here = episode(window)
+        seen.clear()
+        start = time.perf_counter()
+        QTest.keyClick(window, key)
+        if episode(window) == here:
+            late += 1
+            wait(lambda h=here: episode(window) != h and window.panels.caption.caption is not None)
+        window.repaint()
+        whole.append(time.perf_counter() - start)
+        painted.append((seen[0] if seen else time.perf_counter()) - start)
+    return painted, whole, saved, late
+
+
+def main() -> None:
+    """Print the table."""
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    from tests.datasets import write_v2
+
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["DEMOSCOPE_CACHE_DIR"] = str(Path(folder) / "cache")
+        from app.window_run import make_application, make_window
+
+        make_application()
+        root = write_v2(Path(folder) / "dataset", (12,) * EPISODES)
+        window = make_window("dark", settings_file=Path(folder) / "settings.ini")
+        window.resize(1280, 800)
+        window.arrange()
+        window.show()
+        ended: list[str] = []
+        window.control.jobEnded.connect(ended.append)
+        window.control.open_dataset(str(root), 0)
+        for number in range(EPISODES):  # All stages of all episodes, as after a batch.
+            wait(lambda n=number: len(ended) > n)
+            if number + 1 < EPISODES:
+                window.control.open_episode(number + 1)
+        wait(lambda: settled(window))
+        painted, whole, saved, late = review(window)
+        header("a verdict by keyboard, 64x48, 1280x800", "PySide6", "sqlalchemy")
+        row("key to the next caption, painted", painted, GOAL)
+        row("until all other views are painted, too", whole)
+        row("of it, the verdict on the disk", saved)
+        write(f"  captions that were not ready when the key was pressed: {late} of {len(painted)}")
+        window.close()
+
+
+if __name__ == "__main__":
+    main()
+    sys.exit(0)
