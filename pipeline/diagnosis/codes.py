@@ -178,7 +178,7 @@ _OWN: tuple[tuple[str, Severity, bool, str, str], ...] = (
     ("captions", _W, _NO, "caption_color_differs", "caption and picture differ in colour"),
     ("captions", _I, _NO, "caption_draft_changed", "the caption was judged on another draft"),
     ("captions", _W, _NO, "caption_outside_vocabulary", "a model's verb is not of the vocabulary"),
-    ("captions", _W, _NO, "critique_not_understood", "the offline drafter does not understand a critique"),
+    ("captions", _W, _NO, "critique_not_understood", "a critique was not understood offline"),
     ("captions", _I, _NO, "critique_of_other_text", "a critique is about another text"),
     ("captions", _I, _NO, "revision_unsaid", "the sentence has no place for a correction"),
     ("captions", _I, _NO, "crop_fallback", "close-ups do not follow the gripper"),
