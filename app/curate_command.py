@@ -11,7 +11,7 @@ from app.arguments import parse_size
 from app.terminal import fail
 from pipeline.model.problem import DataError
 
-PAGES = ("threshold", "failures", "sensitivity", "spot_check", "annotate")
+PAGES = ("threshold", "failures", "sensitivity", "spot_check", "annotate", "captions")
 _RUN_FILES = ("annotations.parquet", "run.json", "parts")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 CURATION_KEYS = (
-    ("Go to a page: Threshold to Annotate", "Ctrl+1 to Ctrl+5"),
+    ("Go to a page: Threshold to Captions", "Ctrl+1 to Ctrl+6"),
     ("Start or stop what the page computes", "Ctrl+R"),
     ("Export what is kept and dropped", "Ctrl+E"),
     ("To the next part of a page, and back", "Tab, Shift+Tab"),

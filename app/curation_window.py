@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 
 from app.banner import Banner
 from app.batch_control import BatchControl
+from app.caption_evaluation_page import CaptionEvaluationPage
 from app.curation_control import CurationControl
 from app.curation_keys import CURATION_KEYS
 from app.curation_runs import CurationRuns
@@ -39,7 +40,7 @@ _NO_DATASET = "Open a dataset first (Ctrl+O in the main window), or a file of an
 
 
 class CurationWindow(QMainWindow):
-    """Threshold, failures, sensitivity, spot check and annotating, a tab each.
+    """Threshold, failures, sensitivity, spot check, annotating and captions, a tab each.
 
     Signals:
         annotationActivated: Episode and subtask: open them in the main window.
@@ -61,6 +62,7 @@ class CurationWindow(QMainWindow):
         self.sensitivity = SweepView(self)
         self.spot_check = SpotCheckPage(self)
         self.annotate = BatchPanel(self)
+        self.captions = CaptionEvaluationPage(folders.results, self)
         self.tabs = QTabWidget(self)
         self.tabs.setDocumentMode(True)
         self.tabs.setAccessibleName("Pages of the curation window")
@@ -70,6 +72,7 @@ class CurationWindow(QMainWindow):
             (self.sensitivity, "Sensitivity", "What each option of the score does to the metrics"),
             (self.spot_check, "Spot check", "Judge a sample by eye; an honest precision"),
             (self.annotate, "Annotate", "Annotate all episodes of the open dataset"),
+            (self.captions, "Captions", "Which recipe writes the most acceptable captions"),
         ):
             number = self.tabs.addTab(page, title)
             self.tabs.setTabToolTip(number, f"{what} (Ctrl+{number + 1})")
@@ -89,6 +92,7 @@ class CurationWindow(QMainWindow):
         self.batch.serve(self.annotate)
         self._dataset: Path | None = None
         self._info: DatasetInfo | None = None
+        self._options: Mapping[str, Any] = {}
         self._connect()
         geometry = settings.value("curation/geometry")
         if not (isinstance(geometry, QByteArray) and self.restoreGeometry(geometry)):
@@ -125,7 +129,8 @@ class CurationWindow(QMainWindow):
         control.failed.connect(lambda text: self.banner.show_failure(text, ""))
         control.dataRead.connect(self._show_data)
         control.judgementsChanged.connect(self._show_judgements)
-        for page in (self.threshold, self.failures, self.sensitivity, self.spot_check):
+        pages = (self.threshold, self.failures, self.sensitivity, self.spot_check, self.captions)
+        for page in pages:
             page.annotationActivated.connect(self.annotationActivated)
         self.threshold.annotateRequested.connect(lambda: self.show_page("annotate"))
         self.threshold.exportRequested.connect(self._ask_export)
@@ -152,7 +157,7 @@ class CurationWindow(QMainWindow):
         self.show_page("threshold")
 
     def show_page(self, name: str) -> None:
-        """Go to a tab: `threshold`, `failures`, `sensitivity`, `spot_check` or `annotate`."""
+        """Go to the tab of that attribute, e.g. `threshold` or `spot_check`."""
         page: QWidget = getattr(self, name)
         self.tabs.setCurrentWidget(page)
 
@@ -162,6 +167,8 @@ class CurationWindow(QMainWindow):
             self._info = info
             self.batch.set_dataset(info)
         self.batch.set_options(options)
+        self._options = options
+        self._tell_captions()
         self._page_shown()
 
     def set_source(self, source: DatasetSource | None) -> None:
@@ -181,6 +188,7 @@ class CurationWindow(QMainWindow):
         name = "" if data is None else f" – {(data.dataset or data.path).name}"
         self.setWindowTitle(f"Curation{name}")
         self._show_judgements(data)
+        self._tell_captions()
         dataset = self._dataset if data is None else data.dataset
         if dataset is not None:
             self.sourceWanted.emit(dataset)
@@ -190,6 +198,13 @@ class CurationWindow(QMainWindow):
         for page in (self.failures, self.sensitivity, self.spot_check):
             page.set_data(data)
         self._page_shown()
+
+    def _tell_captions(self) -> None:
+        """The page Captions is about the dataset of the annotations, else about the open one."""
+        opened = None if self._info is None else Path(self._info.path)
+        root = (None if self.data is None else self.data.dataset) or opened
+        same = root is not None and opened is not None and root.resolve() == opened.resolve()
+        self.captions.set_dataset(root, self._options if same else {})
 
     def _page_shown(self) -> None:
         """Do what a page needs once it is looked at."""
@@ -211,6 +226,8 @@ class CurationWindow(QMainWindow):
             self.annotate.start.click()
         elif page in (self.failures, self.sensitivity):
             (self.failures if page is self.failures else self.sensitivity).button.click()
+        elif page is self.captions:
+            self.captions.start()
 
     def _show_keys(self) -> None:
         dialog = ShortcutHelp(self)
@@ -278,4 +295,5 @@ class CurationWindow(QMainWindow):
         self.batch.close()
         self.runs.close()
         self.spot_check.close_page()
+        self.captions.close_page()
         self.control.close()

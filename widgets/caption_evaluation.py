@@ -78,7 +78,8 @@ class CaptionEvaluation(QWidget):
             "JSON …", tip("JSON", "All figures and every caption for programs."), self
         )
         self._stack = QStackedWidget(self)
-        self._stack.addWidget(EmptyHint(_EMPTY, self))
+        self.hint = EmptyHint(_EMPTY, self)
+        self._stack.addWidget(self.hint)
         self._lay_out()
         self.choice.activated.connect(self._show_comparison)
         self.wrong.itemClicked.connect(self._choose)

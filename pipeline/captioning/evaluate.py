@@ -171,7 +171,7 @@ class _Drafting:
 
     def episodes(self) -> Iterator[tuple[list[JudgedCaption], list[str]]]:
         """Rows and notes of each episode, in order; the first error ends all."""
-        online = any(d.name != OFFLINE_RECIPE for d in self._work.drafters)
+        online = any(d.asks_server for d in self._work.drafters)
         jobs = self._request.jobs if online or self._request.judge != OFFLINE_RECIPE else 1
         with ThreadPoolExecutor(max(1, jobs), "captions") as pool:
             waiting = [

@@ -12,7 +12,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.captioning.evaluation_values import OFFLINE_RECIPE, EvaluationRequest
+from pipeline.captioning.evaluation_values import (
+    OFFLINE_RECIPE,
+    OFFLINE_RECIPES,
+    EvaluationRequest,
+)
 from pipeline.engine.cache import ResultCache, ResultMemory, StageOutcome
 from pipeline.engine.graph import Graph, NodeId, Plan, Run, SilentObserver, StageFailed
 from pipeline.model.caption import CaptionResult
@@ -40,6 +44,11 @@ class Drafter:
     name: str
     options: Any
     identity: str
+
+    @property
+    def asks_server(self) -> bool:
+        """Whether a draft may send a request."""
+        return self.name not in OFFLINE_RECIPES
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +98,12 @@ def stage_options(request: EvaluationRequest, graph: Graph) -> dict[str, Any]:
 
 
 def _drafter(name: str, base: Any, request: EvaluationRequest) -> Drafter:
-    if name == OFFLINE_RECIPE:
-        options = dataclasses.replace(base, backend=OFFLINE_RECIPE, allow_fallback=False)
-        return Drafter(name, options, OFFLINE_RECIPE)
+    if name in OFFLINE_RECIPES:
+        changes = OFFLINE_RECIPES[name]
+        options = dataclasses.replace(base, backend=OFFLINE_RECIPE, allow_fallback=False, **changes)
+        return Drafter(
+            name, options, ", ".join((OFFLINE_RECIPE, *(f"{k} {v}" for k, v in changes.items())))
+        )
     if request.backend == OFFLINE_RECIPE:
         raise DataError(
             "bad_evaluation",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pipeline.captioning.evaluation_drafts import STAGE, Drafter, EpisodeDrafts
 from pipeline.captioning.evaluation_values import (
     OFFLINE_RECIPE,
+    OFFLINE_RECIPES,
     EvaluationOutlook,
     EvaluationRequest,
 )
@@ -62,7 +63,7 @@ def outlook_of(
     """
     items = list(references.captions)
     asks_judge = request.judge != OFFLINE_RECIPE
-    looked_at = [d for d in drafters if asks_judge or d.name != OFFLINE_RECIPE]
+    looked_at = [d for d in drafters if asks_judge or d.asks_server]
     judge = _JudgeCosts(request) if asks_judge else None
     step = max(1, -(-len(items) // MOST_LOOKED_AT))
     chosen = items[::step] if looked_at else []
@@ -86,7 +87,7 @@ def outlook_of(
                 f"{name}: the earlier stages of these episodes are not computed yet, so its "
                 "tokens are not estimated."
             )
-            total += Usage(len(items) * (int(name != OFFLINE_RECIPE) + int(asks_judge)))
+            total += Usage(len(items) * (int(name not in OFFLINE_RECIPES) + int(asks_judge)))
             unpriced = True
             continue
         scale = len(items) / found.looked
@@ -151,8 +152,8 @@ def _look(
     written = ""
     if STAGE in kept:
         written = kept[STAGE].result.draft
-        found.kept += drafter.name != OFFLINE_RECIPE
-    elif drafter.name != OFFLINE_RECIPE and not _request(drafts, subtask, drafter, source, found):
+        found.kept += drafter.asks_server
+    elif drafter.asks_server and not _request(drafts, subtask, drafter, source, found):
         return
     found.looked += 1
     if judge is not None:

@@ -11,6 +11,12 @@ from pipeline.evaluation.caption_figures import JudgedCaption, RecipeComparison,
 
 OFFLINE_RECIPE = "offline"
 """Stands for the offline drafter among recipes."""
+OFFLINE_RECIPES: Mapping[str, Mapping[str, Any]] = {
+    OFFLINE_RECIPE: {},
+    "offline-no-color": {"measured_color": False},
+}
+"""Names that stand for the offline drafter -> options of the captions that they change; nothing is
+sent for any of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +25,8 @@ class EvaluationRequest:
 
     Attributes:
         dataset: Path of the dataset.
-        recipes: `NAME`, `NAME@MODEL` (another model than the recipe's own), or `offline` for the
-            offline drafter; the first one is the baseline.
+        recipes: `NAME`, `NAME@MODEL` (another model than the recipe's own), or a name of
+            `OFFLINE_RECIPES` for the offline drafter; the first one is the baseline.
         references: JSONL file with episode_index, subtask_index, caption; None for the accepted
             and corrected captions of the review store.
         episodes: Which ones; None for all that have a reference.
@@ -79,13 +85,14 @@ class EvaluationOutlook:
         if self.requests:
             cost = f"about ${self.cost:.2f}" if self.cost is not None else "price not known"
             parts.append(
-                f"{self.requests:,} requests, about {self.tokens_in:,} tokens in, "
+                f"{self.requests:,} request{'' if self.requests == 1 else 's'}, about "
+                f"{self.tokens_in:,} tokens in, "
                 f"{self.tokens_out:,} out, {cost}"
             )
         else:
             parts.append("no requests")
         if self.kept:
-            parts.append(f"{self.kept:,} kept answers")
+            parts.append(f"{self.kept:,} kept answer{'' if self.kept == 1 else 's'}")
         return "; ".join(parts)
 
 
