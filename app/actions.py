@@ -141,6 +141,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec("go_on", "Caption", "Go on after a verdict", (), "nothing", True),
     ActionSpec("reviewer_role", "Caption", "Review the work of others", ("Ctrl+Alt+R",),
                "nothing", True),
+    ActionSpec("training_samples", "Caption", "Training samples and people…", (), "dataset"),
     ActionSpec("your_name", "Caption", "Your name…"),
     ActionSpec("run", "Run", "Run what is stale", ("Ctrl+R", "F5"), "episode"),
     ActionSpec("run_all", "Run", "Run all stages again", ("Ctrl+Shift+R",), "episode"),

@@ -16,6 +16,7 @@ from pipeline.model.demonstration import DatasetSource
 
 if TYPE_CHECKING:
     from app.curation_window import CurationWindow
+    from app.training_samples import TrainingSamplesDialog
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +29,7 @@ class DatasetActions(QObject):
         self._control = control
         self._shell = parent
         self._window: CurationWindow | None = None
+        self._samples: TrainingSamplesDialog | None = None
         self._wanted: tuple[int, int] | None = None
         self._shown: int | None = None
         control.bridge.changed.connect(self._on_changes)
@@ -49,6 +51,17 @@ class DatasetActions(QObject):
     def do_annotate_dataset(self) -> None:
         """Show its tab Annotate."""
         self._show("annotate")
+
+    def do_training_samples(self) -> None:
+        """Show what can be exported for training, and the figures of people."""
+        # lazy: nobody may ever want it
+        from app.training_samples import TrainingSamplesDialog
+
+        if self._samples is None:
+            self._samples = TrainingSamplesDialog(self._control, self._shell)
+        else:
+            self._samples.read()
+        _bring_up(self._samples)
 
     def open_curation(
         self, path: Path | None, dataset: Path | None, truth: Path | None = None
@@ -185,6 +198,8 @@ class DatasetActions(QObject):
             self._window.shutdown()
             self._window.deleteLater()
             self._window = None
+        if self._samples is not None:
+            self._samples.shut_down()
 
 
 def _same(one: Path, other: Path) -> bool:
