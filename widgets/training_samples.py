@@ -137,9 +137,9 @@ class TrainingSamples(QWidget):
         self.since_on, self.since = self._day("from")
         self.until_on, self.until = self._day("to")
         days = QHBoxLayout()
-        for switch, field in ((self.since_on, self.since), (self.until_on, self.until)):
+        for switch, day in ((self.since_on, self.since), (self.until_on, self.until)):
             days.addWidget(switch)
-            days.addWidget(field)
+            days.addWidget(day)
             days.addSpacing(2 * GRID)
         days.addStretch(1)
         form.addRow("Day (UTC)", days)
