@@ -106,12 +106,13 @@ def recordings(panel: RecordingPanel) -> list[bytes]:
 
 
 def complete(control: SessionControl, inputs: RerunInputs, *, suffix: str = "") -> None:
-    """The results of all stages: the made-up ones, and any caption."""
+    """The results of all stages: the made-up ones, any caption and any checks of it."""
     from pipeline.engine.cache import StageOutcome
 
     put_results(control, inputs, suffix=suffix)
-    node = control.document.node("captions")
-    control.document.put_result(StageOutcome(*node, f"captions{suffix}", object(), 0.1, False))
+    for stage in ("captions", "checks"):
+        node = control.document.node(stage)
+        control.document.put_result(StageOutcome(*node, f"{stage}{suffix}", object(), 0.1, False))
 
 
 def test_nothing_is_built_before_the_run_has_ended(
