@@ -15,6 +15,8 @@ class Banner(QWidget):
         self.setObjectName("banner")
         self._text = QLabel(self)
         self._text.setWordWrap(True)
+        # Sentences carry words of servers and files.
+        self._text.setTextFormat(Qt.TextFormat.PlainText)
         self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._copy = QPushButton("Copy details", self)
         self._close = QToolButton(self)

@@ -6,7 +6,6 @@ import logging
 
 from PySide6.QtCore import QObject
 
-from app.caption_entries import history_entries, review_words
 from app.panels import Panels
 from app.session_control import SessionControl
 from pipeline.document import Changes, Part
@@ -38,6 +37,7 @@ class CaptionPanel(QObject):
         self.role = Role.ANNOTATOR
         self.card = CaptionCard()
         self._events: tuple[Event, ...] = ()
+        panels.captions.tabMade.connect(self._on_tab_made)
         control.bridge.changed.connect(self._on_changes)
         control.jobs.busyChanged.connect(lambda _: self.refresh())
 
@@ -50,10 +50,28 @@ class CaptionPanel(QObject):
         task = tasks[session.subtask] if session.subtask < len(tasks) else None
         self.card = self._make_card(caption)
         self._panels.caption.set_caption(caption, task, self.card)
+        if self._panels.captions.is_made("history"):
+            self._show_history(caption)
+        if self._panels.captions.is_made("tags"):
+            self._show_tags()
+
+    def _on_tab_made(self, name: str) -> None:
+        if name == "history":
+            self._show_history(self._control.document.session.result("captions"))
+        elif name == "tags":
+            self._show_tags()
+
+    def _show_history(self, caption: CaptionResult | None) -> None:
+        from app.caption_entries import history_entries
+
         versions = caption.versions if caption is not None else ()
+        subtask = self._control.document.session.subtask
         self._panels.history.set_entries(
-            history_entries(self._events, session.subtask, versions) if caption else ()
+            history_entries(self._events, subtask, versions) if caption else ()
         )
+
+    def _show_tags(self) -> None:
+        session = self._control.document.session
         tags = [e for e in session.edits if isinstance(e, TagCaption)]
         own = [e for e in tags if e.subtask == session.subtask]
         self._panels.primitives.set_tags(own[-1].tags if own else ())
@@ -173,5 +191,7 @@ def _critic(story: CaptionStory | None, critique: CritiqueCaption | None) -> str
 def _review(story: CaptionStory | None) -> str:
     if story is None or not is_checked(story):
         return ""
+    from app.caption_entries import review_words
+
     newest = story.reviews[-1]
     return f"{newest.who} {review_words(newest.edit)}"

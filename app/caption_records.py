@@ -84,8 +84,12 @@ class CaptionRecords(QObject):
         self._later.stop()
         store = self._control.commands.store
         for (episode, subtask), new in self._waiting.items():
-            if store is not None:
+            if store is None:
+                continue
+            try:
                 _write(store, episode, subtask, new)
+            except DataError as error:
+                log.warning("what a drafter wrote could not be recorded: %s", error)
         self._waiting.clear()
 
     def _write(self) -> None:
@@ -97,12 +101,21 @@ class CaptionRecords(QObject):
             self._control.background.run(
                 f"record {episode}/{subtask}/{len(self._asked)}",
                 partial(_write, store, episode, subtask, new),
-                partial(self._done, episode),
+                partial(self._done, episode, subtask, new),
             )
 
-    def _done(self, episode: int, count: int | None, error: Exception | None) -> None:
+    def _done(
+        self,
+        episode: int,
+        subtask: int,
+        new: list[CaptionVersion],
+        count: int | None,
+        error: Exception | None,
+    ) -> None:
         if error is not None:
             log.warning("what a drafter wrote could not be recorded: %s", error)
+            # It is tried again when the caption changes or somebody says something about it.
+            self._asked.difference_update((episode, subtask, *_identity(v)) for v in new)
             return
         demonstration = self._control.document.session.demonstration
         if count and demonstration is not None and demonstration.ref.episode == episode:
@@ -115,7 +128,7 @@ def _identity(version: CaptionVersion) -> tuple[str, ...]:
 
 
 def _write(store: ReviewStore, episode: int, subtask: int, new: list[CaptionVersion]) -> int:
-    """Record versions that the store does not hold; how many."""
+    """Record versions that the store does not hold; how many. Raises DataError."""
     known = set()
     for event in store.history(episode):
         held = event.record if event.subtask == subtask else None
@@ -126,10 +139,6 @@ def _write(store: ReviewStore, episode: int, subtask: int, new: list[CaptionVers
     for version in new:
         if _identity(version) in known:
             continue
-        try:
-            store.record(episode, subtask, version_record(version))
-        except DataError as error:
-            log.warning("%s", error)
-            break
+        store.record(episode, subtask, version_record(version))
         count += 1
     return count

@@ -72,7 +72,6 @@ class CaptionReview(QObject):
         self._ahead.found.connect(self._on_found)
         self._skipped: set[Place] = set()
         self._going = 0
-        self._prepared: Prepared | None = None
         self._focus: QWidget | None = None
         self._look_later = QTimer(self)
         self._look_later.setSingleShot(True)
@@ -101,11 +100,16 @@ class CaptionReview(QObject):
         editor.agreed.connect(self.do_accept)
         editor.disagreed.connect(self._disagree)
         editor.clipWanted.connect(self.do_play_clip)
-        self._panels.primitives.tagged.connect(self._tag)
-        self._panels.primitives.left.connect(self._back_to_caption)
-        self._panels.history.left.connect(self._back_to_caption)
+        self._panels.captions.tabMade.connect(self._on_tab_made)
         control.bridge.changed.connect(self._on_changes)
         control.jobEnded.connect(lambda _: self._look_later.start())
+
+    def _on_tab_made(self, name: str) -> None:
+        if name == "tags":
+            self._panels.primitives.tagged.connect(self._tag)
+            self._panels.primitives.left.connect(self._back_to_caption)
+        elif name == "history":
+            self._panels.history.left.connect(self._back_to_caption)
 
     def _restore(self) -> None:
         role = self._shell.recall("caption_role", Role.ANNOTATOR.value)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import QObject, Qt
 from PySide6.QtWidgets import QDockWidget, QFileDialog, QWidget
 
-from app.caption_drafting import CaptionDrafting
-from app.collage_window import CollageWindow
 from app.evidence_highlight import EvidenceHighlight
 from app.panels import Panels
 from app.session_control import SessionControl
@@ -16,13 +15,14 @@ from pipeline.document import Changes, Part
 from pipeline.model.caption import CaptionResult
 from pipeline.model.checks import ChecksResult, Evidence, Outcome
 from pipeline.model.drafting import CaptionVersion, PartKind, SentPart, SentRequest
-from pipeline.model.whole_file import write_whole
-from viewers.collage_viewer import CollageViewer
-from viewers.exchange_facts import version_title
-from widgets.caption_tabs import CaptionTabs
-from widgets.check_list import CheckList, is_shown_anywhere
-from widgets.recipe_choice import NamedCaption, RecipeChoice
-from widgets.token_view import TokenView, answer_of
+
+if TYPE_CHECKING:
+    from app.caption_drafting import CaptionDrafting
+    from app.collage_window import CollageWindow
+    from viewers.collage_viewer import CollageViewer
+    from widgets.check_list import CheckList
+    from widgets.recipe_choice import RecipeChoice
+    from widgets.token_view import TokenView
 
 _STAGES = frozenset({"", "captions", "checks"})
 """Results of other stages change nothing here."""
@@ -37,13 +37,10 @@ _TABS = (
 class CaptionViews(QObject):
     """Keeps the views in step with the document and does what they ask for.
 
+    Each view is made when its tab is first shown, or when somebody asks here.
+
     Attributes:
-        collage: What the model saw.
-        checks: What the caption claims.
-        words: The words of the answer.
-        again: Another recipe.
         highlight: Evidence in frame and timeline.
-        drafting: Requests that are not sent, and drafting again.
         window: What the model saw in a window of its own, as soon as somebody wanted it.
     """
 
@@ -51,39 +48,80 @@ class CaptionViews(QObject):
         super().__init__(parent)
         self._shell = parent
         self._control = control
-        self._tabs: CaptionTabs | None = None
-        self.collage = CollageViewer(parent)
-        self.checks = CheckList(parent)
-        self.words = TokenView(parent)
-        self.again = RecipeChoice(parent)
+        self._tabs = panels.captions
+        self._drafting: CaptionDrafting | None = None
         self.highlight = EvidenceHighlight(panels, control, self)
-        self.drafting = CaptionDrafting(self.again, control, self)
         self.window: CollageWindow | None = None
-        self._connect()
-        self._show_results()
+        makers = (_make_collage, _make_checks, _make_words, _make_again)
+        for (name, title, about), make in zip(_TABS, makers, strict=True):
+            self._tabs.add_later(name, title, make, about)
+        self._tabs.tabMade.connect(self._on_tab_made)
+        control.bridge.changed.connect(self._on_changes)
 
-    def _connect(self) -> None:
-        self._control.bridge.changed.connect(self._on_changes)
-        self._connect_viewer(self.collage)
-        self.collage.windowAsked.connect(self.open_window)
-        self.checks.evidenceAsked.connect(self._show_evidence)
-        self.checks.evidenceLeft.connect(lambda back: self.highlight.leave(back=back))
-        drafting = self.drafting
-        drafting.recipesRead.connect(self._show_titles)
-        drafting.previewMade.connect(self._show_preview)
-        drafting.previewProgressed.connect(self._show_progress)
-        drafting.previewFailed.connect(self._show_failure)
+    @property
+    def collage(self) -> CollageViewer:
+        """What the model saw."""
+        return cast("CollageViewer", self._tabs.content("saw"))
+
+    @property
+    def checks(self) -> CheckList:
+        """What the caption claims."""
+        return cast("CheckList", self._tabs.content("checks"))
+
+    @property
+    def words(self) -> TokenView:
+        """The words of the answer."""
+        return cast("TokenView", self._tabs.content("words"))
+
+    @property
+    def again(self) -> RecipeChoice:
+        """Another recipe."""
+        return cast("RecipeChoice", self._tabs.content("again"))
+
+    @property
+    def drafting(self) -> CaptionDrafting:
+        """Requests that are not sent, and drafting again; reads the recipes when first asked."""
+        form = self.again  # Making it asks for this, too.
+        if self._drafting is None:
+            from app.caption_drafting import CaptionDrafting
+
+            self._drafting = CaptionDrafting(form, self._control, self)
+            self._drafting.recipesRead.connect(self._show_titles)
+            self._drafting.previewMade.connect(self._show_preview)
+            self._drafting.previewProgressed.connect(self._show_progress)
+            self._drafting.previewFailed.connect(self._show_failure)
+        return self._drafting
+
+    def _on_tab_made(self, name: str) -> None:
+        """Connect a view and show what is."""
+        if name == "saw":
+            self._connect_viewer(self.collage)
+            self.collage.windowAsked.connect(self.open_window)
+            self.collage.set_recipe_titles(self.drafting.titles)
+            self.collage.set_frame(self._control.document.session.frame)
+            self._show_requests()
+        elif name == "checks":
+            self.checks.evidenceAsked.connect(self._show_evidence)
+            self.checks.evidenceLeft.connect(lambda back: self.highlight.leave(back=back))
+            self._show_checks()
+        elif name == "words":
+            self._show_words()
+        elif name == "again":
+            self._show_allowed()
+            self._show_words()
+            _ = self.drafting
 
     def _connect_viewer(self, viewer: CollageViewer) -> None:
         control = self._control
         viewer.frameChosen.connect(lambda frame: control.seek(frame, "collage"))
         viewer.saveAsked.connect(self._save_asked)
-        viewer.previewAsked.connect(self.drafting.preview)
+        viewer.previewAsked.connect(lambda: self.drafting.preview())
         viewer.said.connect(control.said)
 
     def close(self) -> None:
         """Give up what is under way."""
-        self.drafting.close()
+        if self._drafting is not None:
+            self._drafting.close()
         for viewer in self._viewers():
             viewer.close_pictures()
         if self.window is not None:
@@ -93,14 +131,7 @@ class CaptionViews(QObject):
 
     def widgets(self) -> list[tuple[str, QWidget]]:
         """(title, widget) of each view."""
-        made = (self.collage, self.checks, self.words, self.again)
-        return [(title, widget) for (_, title, _), widget in zip(_TABS, made, strict=True)]
-
-    def add_to(self, tabs: CaptionTabs) -> None:
-        """Put the views beside the caption."""
-        self._tabs = tabs
-        for (name, title, about), (_, widget) in zip(_TABS, self.widgets(), strict=True):
-            tabs.add(name, title, widget, about)
+        return [(title, self._tabs.content(name)) for name, title, _ in _TABS]
 
     def reveal(self, name: str) -> None:
         """Bring `saw`, `checks`, `words` or `again` to the front and give it the focus.
@@ -108,9 +139,8 @@ class CaptionViews(QObject):
         Raises:
             KeyError: There is no such view.
         """
-        widget = {t[0]: w for t, (_, w) in zip(_TABS, self.widgets(), strict=True)}[name]
-        if self._tabs is not None:
-            self._tabs.show_tab(name)
+        self._tabs.show_tab(name)
+        widget = self._tabs.content(name)
         above = widget.parentWidget()
         while above is not None and above is not self._shell:
             if isinstance(above, QDockWidget):
@@ -138,6 +168,8 @@ class CaptionViews(QObject):
     def open_window(self) -> None:
         """Show what the model saw in a window of its own."""
         if self.window is None:
+            from app.collage_window import CollageWindow
+
             self.window = CollageWindow(self._shell)
             self._connect_viewer(self.window.viewer)
         viewer = self.window.viewer
@@ -153,18 +185,24 @@ class CaptionViews(QObject):
     # Showing.
 
     def _viewers(self) -> tuple[CollageViewer, ...]:
+        """Those that were made."""
+        first = (self.collage,) if self._tabs.is_made("saw") else ()
         own = () if self.window is None else (self.window.viewer,)
-        return (self.collage, *own)
+        return (*first, *own)
 
     def _on_changes(self, changes: Changes) -> None:
         parts = changes.parts
         if parts & (Part.EPISODE | Part.SUBTASK):
-            self.checks.leave()
+            self._leave_check()
         if parts & (Part.FRAME | Part.EPISODE):
             for viewer in self._viewers():
                 viewer.set_frame(self._control.document.session.frame)
         if parts & (Part.RESULTS | Part.SUBTASK | Part.EPISODE) and changes.stage in _STAGES:
             self._show_results()
+
+    def _leave_check(self) -> None:
+        if self._tabs.is_made("checks"):
+            self.checks.leave()
 
     def _caption(self) -> CaptionResult | None:
         found = self._control.document.session.result("captions")
@@ -195,26 +233,48 @@ class CaptionViews(QObject):
         return None if _origin(kept.versions[-1]) in map(_origin, now.versions) else kept
 
     def _show_results(self) -> None:
-        session = self._control.document.session
-        blocked = session.read_only
-        size = self._camera_size()
-        for viewer in self._viewers():
-            viewer.set_camera_size(size)
-            viewer.set_versions(self._versions())
-            viewer.set_preview_allowed(blocked)
-        none = "" if session.demonstration is not None else "open an episode first"
-        self.again.set_allowed(blocked or none)
+        self._show_requests()
+        self._show_allowed()
         self._show_words()
         self._show_checks()
 
+    def _show_requests(self) -> None:
+        blocked = self._control.document.session.read_only
+        for viewer in self._viewers():
+            viewer.set_camera_size(self._camera_size())
+            viewer.set_versions(self._versions())
+            viewer.set_preview_allowed(blocked)
+
+    def _show_allowed(self) -> None:
+        if self._tabs.is_made("again"):
+            session = self._control.document.session
+            none = "" if session.demonstration is not None else "open an episode first"
+            self.again.set_allowed(session.read_only or none)
+
     def _show_words(self) -> None:
+        words, again = self._tabs.is_made("words"), self._tabs.is_made("again")
+        if not (words or again):
+            return
+        from viewers.exchange_facts import version_title
+
         caption, versions = self._caption(), self._versions()
         named = [(version_title(n, v), v) for n, v in enumerate(versions)]
         before = self._before()
         if before is not None:
             last = before.versions[-1]
             named.insert(0, (f"run before ({last.model or last.drafter})", last))
-        self.words.set_answers([answer_of(title, version) for title, version in named])
+        if words:
+            from widgets.token_view import answer_of
+
+            self.words.set_answers([answer_of(title, version) for title, version in named])
+        if again:
+            self._show_sentences(named, caption)
+
+    def _show_sentences(
+        self, named: list[tuple[str, CaptionVersion]], caption: CaptionResult | None
+    ) -> None:
+        from widgets.recipe_choice import NamedCaption
+
         captions = [NamedCaption(title, version.text) for title, version in named]
         if caption is not None and (not captions or caption.text != captions[-1].text):
             captions.append(NamedCaption("in force", caption.text))
@@ -223,19 +283,20 @@ class CaptionViews(QObject):
     def _show_checks(self) -> None:
         found, caption = self._control.document.session.result("checks"), self._caption()
         result = found if isinstance(found, ChecksResult) else None
-        self.checks.set_checks(result, "" if caption is None else caption.text)
-        if self.checks.chosen is None:
-            self.highlight.leave()
-        if self._tabs is not None:
-            failed = 0 if result is None else result.count(Outcome.FAIL)
-            title = f"Checks: {failed} failed" if failed else "Checks"
-            self._tabs.setTabText(self._tabs.indexOf(self.checks), title)
+        if self._tabs.is_made("checks"):
+            self.checks.set_checks(result, "" if caption is None else caption.text)
+            if self.checks.chosen is None:
+                self.highlight.leave()
+        failed = 0 if result is None else result.count(Outcome.FAIL)
+        self._tabs.set_title("checks", f"Checks: {failed} failed" if failed else "Checks")
 
     def _show_titles(self) -> None:
         for viewer in self._viewers():
             viewer.set_recipe_titles(self.drafting.titles)
 
     def _show_evidence(self, evidence: Evidence) -> None:
+        from widgets.check_list import is_shown_anywhere
+
         chosen = self.checks.chosen
         self.highlight.show(evidence, "" if chosen is None else chosen.claim)
         if not is_shown_anywhere(evidence):
@@ -266,6 +327,8 @@ class CaptionViews(QObject):
 
     def save(self, part: SentPart, path: Path) -> None:
         """Write exactly the bytes that were sent."""
+        from pipeline.model.whole_file import write_whole
+
         data = part.text.encode() if part.kind is PartKind.TEXT else part.data.tobytes()
         try:
             write_whole(path, data)
@@ -273,6 +336,30 @@ class CaptionViews(QObject):
             self._control.failed.emit(f"{path}: {error.strerror or error}", "")
         else:
             self._control.said.emit(f"Saved {len(data):,} bytes as sent: {path}")
+
+
+def _make_collage(parent: QWidget) -> QWidget:
+    from viewers.collage_viewer import CollageViewer
+
+    return CollageViewer(parent)
+
+
+def _make_checks(parent: QWidget) -> QWidget:
+    from widgets.check_list import CheckList
+
+    return CheckList(parent)
+
+
+def _make_words(parent: QWidget) -> QWidget:
+    from widgets.token_view import TokenView
+
+    return TokenView(parent)
+
+
+def _make_again(parent: QWidget) -> QWidget:
+    from widgets.recipe_choice import RecipeChoice
+
+    return RecipeChoice(parent)
 
 
 def _origin(version: CaptionVersion) -> tuple[str, ...]:

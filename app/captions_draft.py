@@ -10,6 +10,7 @@ from typing import Any
 from app.annotate_command import Annotating, annotating, none_present, stage_options
 from app.terminal import fail, note, progress, say
 from pipeline.annotate import standard_graph
+from pipeline.backends.captioning.captioner import captioner
 from pipeline.captioning.costs import SpentOnCaptions, asks_a_server, money
 from pipeline.captioning.draft import STAGE, CaptionDrafting, DraftedCaption
 from pipeline.captioning.record import CaptionRecorder
@@ -23,6 +24,9 @@ from pipeline.review.store import ReviewStore
 from pipeline.sources.hub.dataset import open_anything
 from pipeline.stages.caption_online import recipe_of
 from pipeline.stages.caption_options import OFFLINE, CaptionsOptions
+
+_NAMED = 10
+"""Places that are named where the same failed (our choice); the output lacks all of them."""
 
 
 class _Line(SilentObserver):
@@ -122,10 +126,15 @@ def draft(arguments: argparse.Namespace) -> int:
     line = _Line()
     if arguments.estimate:
         return _estimate(arguments, found, drafting, line)
+    failures = _Failures()
     if asks_a_server(drafting.options):
+        failures.expect(_unavailable(drafting.options))
         planned = drafting.planned(found.episodes, line)
         progress(1.0, "")
-        note(f"{title(drafting.options)}: will take {planned.text}")
+        can = "will take" if not failures.expected else "cannot be asked; would take"
+        note(f"{title(drafting.options)}: {can} {planned.text}")
+        if failures.expected and not planned.kept and not planned.unknown:
+            return 1
     spent, done, failed = SpentOnCaptions(), 0, 0
     said: set[str] = set()
     records = _Records(found, asks_a_server(drafting.options))
@@ -135,7 +144,7 @@ def draft(arguments: argparse.Namespace) -> int:
             spent += drafted.spent
             if drafted.result is None:
                 failed += 1
-                note(f"demoscope: {_where(drafted)}: {drafted.error}")
+                failures.tell(drafted)
                 continue
             done += 1
             _tell(drafted, said)
@@ -145,8 +154,48 @@ def draft(arguments: argparse.Namespace) -> int:
     finally:  # what was spent is told after Ctrl+C, too
         progress(1.0, "")
         records.close()
+        failures.close()
         note(_totals(drafting.options, done, failed, spent))
     return 1 if failed else 0
+
+
+def _unavailable(options: CaptionsOptions) -> str:
+    """Why the server cannot be asked (no package, no key); empty if it can, or another may."""
+    return "" if options.allow_fallback else captioner(options.backend).available() or ""
+
+
+class _Failures:
+    """Subtasks without a caption: one sentence, which is not said again for each of them."""
+
+    def __init__(self) -> None:
+        """Nothing failed yet."""
+        self.expected = ""
+        self._same: dict[str, list[str]] = {}
+
+    def expect(self, reason: str) -> None:
+        """Tell beforehand why nothing can be asked; empty if it can."""
+        self.expected = reason
+        if reason:
+            self._same[reason] = []
+            note(f"demoscope: {reason}")
+
+    def tell(self, drafted: DraftedCaption) -> None:
+        """Tell what failed, or remember where the same failed again."""
+        if drafted.error in self._same:
+            self._same[drafted.error].append(_where(drafted))
+        else:
+            self._same[drafted.error] = []
+            note(f"demoscope: {_where(drafted)}: {drafted.error}")
+
+    def close(self) -> None:
+        """Tell where the same failed."""
+        for error, places in self._same.items():
+            if not places:
+                continue
+            one = len(self._same) == 1
+            what = "the same holds for" if one else f"“{error[:40]}…” holds for"
+            more = f"; and {len(places) - _NAMED:,} more" if len(places) > _NAMED else ""
+            note(f"demoscope: {what}: {'; '.join(places[:_NAMED])}{more}")
 
 
 class _Records:

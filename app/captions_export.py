@@ -110,10 +110,24 @@ def run_export(arguments: argparse.Namespace) -> int:
         data = "".join(f"{line}\n" for line in lines).encode()
         write_export(arguments.out, data, force=arguments.force)
     noun = "sample" if len(rows) == 1 else "samples"
-    note(f"{len(rows):,} {noun} of {len(told):,} captions that people looked at")
+    looked = sum(bool(s.judgements or s.critiques or s.reviews or s.tags) for s in told)
+    captions = "caption" if looked == 1 else "captions"
+    note(f"{len(rows):,} {noun} of {looked:,} {captions} that people looked at")
+    if not rows and not clips.reasons:
+        note(_nothing(arguments, looked))
     if clips.reasons:
         return fail(f"{len(clips.reasons)} episodes are not in it, or not completely")
     return 0
+
+
+def _nothing(arguments: argparse.Namespace, looked: int) -> str:
+    """Why no line was written, and what to do."""
+    if not looked and not arguments.all:
+        return "nobody has judged a caption yet: accept or correct some in the window first"
+    return (
+        "none of them is a sample of this format and these filters: rejected ones need --all, "
+        "preferences need a caption that was changed (docs/caption-training.md)"
+    )
 
 
 def run_people(arguments: argparse.Namespace) -> int:

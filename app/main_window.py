@@ -72,7 +72,6 @@ class MainWindow(QMainWindow):
         self.points = PointSelection(self.panels, control, self.consistency, self)
         self.review = CaptionReview(self.panels, control, self, self)
         self.caption_views = CaptionViews(self.panels, control, self)
-        self.caption_views.add_to(self.panels.captions)
         others = (self.rerun, self.points, self.review, self.caption_views)
         self.handlers = ActionHandlers(control, self.panels, self.intents, self.table, self, others)
         control.said.connect(lambda text: self.statusBar().showMessage(text, 8000))

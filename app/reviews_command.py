@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ def add_parser(commands: Any) -> None:
     _add_dataset(one)
     _add_filters(one)
     one.add_argument("--out", type=Path, metavar="FILE", help="default: standard output")
+    one.add_argument("--force", action="store_true", help="replace a file that is there")
 
     one = actions.add_parser("import", help="take over events from files of JSON lines")
     _add_dataset(one)
@@ -68,7 +70,9 @@ def _add_dataset(parser: argparse.ArgumentParser) -> None:
 def _add_filters(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--episode", type=int, help="only of this episode, -1: the whole dataset")
     parser.add_argument("--who", help="only of this person")
-    parser.add_argument("--since", metavar="TIME", help="only from this time on, e.g. 2026-01-31")
+    parser.add_argument(
+        "--since", type=_time, metavar="TIME", help="only from this time on (UTC), e.g. 2026-01-31"
+    )
 
 
 def _add_merge(parser: argparse.ArgumentParser) -> None:
@@ -85,6 +89,19 @@ def _count(text: str) -> int:
     if number < 0:
         raise argparse.ArgumentTypeError("expected 0 or more")
     return number
+
+
+def _time(text: str) -> str:
+    """A day or a time of a day in UTC, as events write it: they compare as text."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"expected a day or a time such as 2026-01-31 or 2026-01-31T14:30, got “{text}”"
+        ) from None
+    if found.tzinfo is not None:
+        found = found.astimezone(UTC).replace(tzinfo=None)
+    return found.isoformat(timespec="milliseconds")
 
 
 def reviews(options: argparse.Namespace) -> int:
@@ -106,16 +123,20 @@ def _root(options: argparse.Namespace) -> Path:
 
 
 def _export(options: argparse.Namespace) -> int:
+    from pipeline.export.files import refuse_existing
     from pipeline.review.exchange import export_jsonl, export_lines
     from pipeline.review.saved import saved_reviews
 
+    if options.out is not None:
+        refuse_existing(options.out, force=options.force)
     with saved_reviews(_root(options)) as store:
         events = _chosen(store, options)
     if options.out is None:
         for line in export_lines(events):
             say(line)
         return 0
-    note(f"{export_jsonl(events, options.out):,} events written to {options.out}")
+    count = export_jsonl(events, options.out)
+    note(f"{_events(count)} written to {options.out}")
     return 0
 
 
@@ -127,9 +148,14 @@ def _log(options: argparse.Namespace) -> int:
         events = _chosen(store, options)
         conflicts = store.disagreements() if store is not None and options.conflicts else ()
     if options.conflicts:
+        if not conflicts:
+            note("nobody's newest verdict on a caption differs from another person's")
         for conflict in conflicts:
             say(json.dumps(_conflict(conflict)) if options.json else conflict.text)
         return 0
+    if not events:
+        chosen = any(v is not None for v in (options.episode, options.who, options.since))
+        note("no event is what you asked for" if chosen else "nobody has said anything here yet")
     shown = events[-options.limit :] if options.limit else events
     if len(shown) < len(events):
         note(f"the newest {len(shown):,} of {len(events):,} events; --limit 0 lists all")
@@ -139,7 +165,7 @@ def _log(options: argparse.Namespace) -> int:
         return 0
     for event in shown:
         place = "dataset" if event.episode < 0 else f"episode {event.episode}"
-        subtask = "" if event.subtask < 0 else f", subtask {event.subtask}"
+        subtask = "" if event.subtask < 0 else f", subtask {event.subtask + 1}"
         say(f"{event.at[:19]}  {event.who:12} {place}{subtask}: {_what(event)}")
     return 0
 
@@ -160,7 +186,8 @@ def _chosen(store: ReviewStore | None, options: argparse.Namespace) -> list[Even
 def _what(event: Event) -> str:
     """One clause."""
     if event.kind == "record":
-        return "record " + ", ".join(f"{k}={v}" for k, v in (event.record or {}).items())
+        told = {k: v for k, v in (event.record or {}).items() if v != ""}
+        return "record " + ", ".join(f"{k}={v}" for k, v in told.items())
     if event.kind != "edit":
         return f"{event.kind} of {event.refers_to[:8]} ({event.stage})"
     edit = event.edit
@@ -191,7 +218,8 @@ def _take_over(options: argparse.Namespace) -> int:
 
 
 def _tell(path: Path, report: MergeReport) -> None:
-    say(f"{path}: {report.added:,} events added, {report.known:,} were here already")
+    here = f"{report.known:,} {'was' if report.known == 1 else 'were'} here already"
+    say(f"{path}: {_events(report.added)} added, {here}")
     for line in report.broken[:_TOLD]:
         note(f"  line {line.number} is passed over: {line.why}")
     if report.broken_count > _TOLD:
@@ -200,6 +228,10 @@ def _tell(path: Path, report: MergeReport) -> None:
         note(f"  event {uuid} says something else there; ours stays")
     for conflict in report.conflicts:
         say(f"  judged differently: {conflict.text}")
+
+
+def _events(count: int) -> str:
+    return f"{count:,} event{'' if count == 1 else 's'}"
 
 
 def _report(path: Path, report: MergeReport) -> dict[str, Any]:

@@ -10,7 +10,11 @@ from dataclasses import dataclass
 from pipeline.document import Changes, Document
 from pipeline.model.edits import Edit, in_force
 from pipeline.model.problem import DataError
+from pipeline.review.events import DATASET_WIDE, episode_of
 from pipeline.review.store import ReviewStore
+
+_Unsaved = tuple[int, Edit]
+"""Episode (`DATASET_WIDE` for all) and edit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +44,9 @@ class Commands:
     def __init__(self, document: Document) -> None:
         self._document = document
         self._store: ReviewStore | None = None
-        self._unsaved: list[Edit] = []
-        self._unsaved_undone: list[Edit] = []
+        # With the episode that each is about: going on leads to another one, and back.
+        self._unsaved: list[_Unsaved] = []
+        self._unsaved_undone: list[_Unsaved] = []
 
     def attach(self, store: ReviewStore | None) -> None:
         """Use another dataset's store."""
@@ -55,8 +60,10 @@ class Commands:
         return self._store
 
     def edits_of(self, episode: int) -> tuple[Edit, ...]:
-        """Edits in force for an episode, from the store."""
-        return self._store.edits(episode) if self._store is not None else ()
+        """Edits in force for an episode: from the store, then what could not be saved there."""
+        saved = self._store.edits(episode) if self._store is not None else ()
+        unsaved = tuple(edit for place, edit in self._unsaved if place in (episode, DATASET_WIDE))
+        return in_force((*saved, *unsaved)) if unsaved else saved
 
     def do(self, edit: Edit, initiator: str = "") -> CommandResult:
         """Put an edit in force and save it at once.
@@ -73,7 +80,7 @@ class Commands:
                 raise DataError("no_store", "there is no place to save corrections")
             self._store.append(episode, edit)
         except DataError as error:
-            self._unsaved.append(edit)
+            self._unsaved.append((episode_of(edit, episode), edit))
             warning = f"not saved, in force until you close: {error}"
         self._unsaved_undone.clear()
         edits = in_force((*self._document.session.edits, edit))
@@ -87,7 +94,7 @@ class Commands:
             Whether it is saved; if not, `do` keeps it for this session.
         """
         episode = self._episode
-        if episode is None or self._store is None or self._unsaved:
+        if episode is None or self._store is None or _newest(self._unsaved, episode):
             return False
         try:
             self._store.append(episode, edit)
@@ -109,36 +116,44 @@ class Commands:
         if episode is None:
             return None
         edit: Edit | None = None
-        if back and self._unsaved:
-            edit = self._unsaved.pop()
-            self._unsaved_undone.append(edit)
-        elif not back and self._unsaved_undone:
-            edit = self._unsaved_undone.pop()
-            self._unsaved.append(edit)
+        source, target = self._unsaved, self._unsaved_undone
+        if not back:
+            source, target = target, source
+        unsaved = _newest(source, episode)
+        if unsaved is not None:
+            source.remove(unsaved)
+            target.append(unsaved)
+            edit = unsaved[1]
         elif self._store is not None:
             edit = self._store.undo(episode) if back else self._store.redo(episode)
         if edit is None:
             return None
-        edits = in_force((*self.edits_of(episode), *self._unsaved))
-        changes = self._document.set_edits(edits, initiator)
+        changes = self._document.set_edits(self.edits_of(episode), initiator)
         word = "undone" if back else "redone"
         return CommandResult(changes, edit.stage, f"{word}: {edit.title}")
 
     def can_undo(self) -> str | None:
         """Title of what `undo` would take back, or None."""
-        if self._unsaved:
-            return self._unsaved[-1].title
         store, episode = self._store, self._episode
+        unsaved = _newest(self._unsaved, episode)
+        if unsaved is not None:
+            return unsaved[1].title
         return None if store is None or episode is None else store.can_undo(episode)
 
     def can_redo(self) -> str | None:
         """Title of what `redo` would put back, or None."""
-        if self._unsaved_undone:
-            return self._unsaved_undone[-1].title
         store, episode = self._store, self._episode
+        unsaved = _newest(self._unsaved_undone, episode)
+        if unsaved is not None:
+            return unsaved[1].title
         return None if store is None or episode is None else store.can_redo(episode)
 
     @property
     def _episode(self) -> int | None:
         demonstration = self._document.session.demonstration
         return None if demonstration is None else demonstration.ref.episode
+
+
+def _newest(unsaved: list[_Unsaved], episode: int | None) -> _Unsaved | None:
+    """The newest of them that concerns an episode."""
+    return next((u for u in reversed(unsaved) if u[0] in (episode, DATASET_WIDE)), None)

@@ -236,6 +236,31 @@ def test_one_failed_subtask_does_not_stop_the_others(
     assert "1 caption, 1 failed" in drafted.err[-1]
 
 
+def test_what_fails_everywhere_is_said_once(
+    server: LanguageServer, dataset: Path, captions: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = captions("draft", dataset, "--episodes", "0", *FLASH, "--no-cache")
+    assert kept.code == 0, kept.err
+    server.script.extend([Refuse(403, "quota of this project")] * 2)
+    words = ("draft", dataset, *FLASH, "--recipe", "frames", "--set", "captions.attempts=1")
+    refused = captions(*words)
+    assert sum("Gemini at" in line for line in refused.err) == 1, refused.err
+    assert refused.err[-2] == "demoscope: the same holds for: episode 1, subtask 1"
+    assert "0 captions, 2 failed" in refused.err[-1]
+    sent = len(server.requests)
+    monkeypatch.delenv("GEMINI_API_KEY")
+    keyless = captions("draft", dataset, *FLASH, "--recipe", "frames", "--json")
+    assert (keyless.code, keyless.out) == (1, "")
+    assert keyless.err[0].startswith("demoscope: no key: set the environment variable")
+    assert "cannot be asked; would take 2 requests" in keyless.err[1]
+    assert len(keyless.err) == 2
+    partly = captions("draft", dataset, *FLASH, "--json")  # what is kept needs no key
+    assert [r["episode_index"] for r in partly.rows] == [0], partly.err
+    assert sum("no key" in line for line in partly.err) == 1
+    assert partly.err[-2] == "demoscope: the same holds for: episode 1, subtask 1"
+    assert len(server.requests) == sent
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

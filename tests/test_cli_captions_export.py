@@ -130,8 +130,17 @@ def test_a_dataset_that_nobody_reviewed(tmp_path: Path, captions) -> None:
     ran = captions("export", root)
     assert (ran.code, ran.rows) == (0, [])
     assert "0 samples of 0 captions" in ran.err
+    assert "accept or correct some in the window first" in ran.err
     assert captions("people", root).code == 0
     assert not (tmp_path / "v2.demoscope").exists()
+
+
+def test_what_only_models_wrote_nobody_looked_at(tmp_path: Path, captions) -> None:
+    root = write_v2(tmp_path / "v2")
+    store = ReviewStore.open(root)
+    store.record(0, 0, {"what": "caption_version", "text": BLUE, "drafter": "gemini"})
+    store.close()
+    assert "0 samples of 0 captions" in captions("export", root).err
 
 
 def test_a_wrong_day_is_one_sentence(reviewed: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -40,7 +40,7 @@ def test_log_lists_what_was_said(
     lines = _out(capsys).splitlines()
     assert len(lines) == 4
     assert "ada" in lines[0]
-    assert lines[0].endswith("episode 1, subtask 0: caption accepted")
+    assert lines[0].endswith("episode 1, subtask 1: caption accepted")
     assert "undo of" in lines[2]
     assert lines[3].endswith("record text=a draft, model=offline")
     assert run(["reviews", "log", str(people["ada"]), "--episode", "0", "--limit", "1"]) == 0
@@ -64,7 +64,7 @@ def test_merge_tells_what_was_judged_differently(
     assert run(["reviews", "merge", str(people["ada"]), str(people["ben"])]) == 0
     out = _out(capsys)
     assert "4 events added, 0 were here already" in out
-    assert "judged differently: episode 1, subtask 0: ada: accepted “pick the cup”, ben:" in out
+    assert "judged differently: episode 1, subtask 1: ada: accepted “pick the cup”, ben:" in out
     assert run(["reviews", "merge", "--json", str(people["ada"]), str(people["ben"])]) == 0
     (report,) = json.loads(_out(capsys))
     assert (report["added"], report["known"], report["conflicts"]) == (0, 4, [])
@@ -84,6 +84,9 @@ def test_export_and_import(
     path = tmp_path / "ben.jsonl"
     assert run(["reviews", "export", str(people["ben"]), "--out", str(path)]) == 0
     assert "4 events written" in capsys.readouterr().err
+    assert run(["reviews", "export", str(people["ada"]), "--out", str(path)]) == 1
+    assert "--force replaces it" in capsys.readouterr().err
+    assert run(["reviews", "export", str(people["ben"]), "--out", str(path), "--force"]) == 0
     assert run(["reviews", "export", str(people["ben"])]) == 0
     assert _out(capsys) == path.read_text("utf-8")
     assert [json.loads(x)["demoscope_review"] for x in path.read_text().splitlines()] == [1] * 4
@@ -103,9 +106,27 @@ def test_export_and_import(
 def test_a_dataset_nobody_reviewed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = write_v2(tmp_path / "toy", (20,))
     assert run(["reviews", "log", str(root)]) == 0
+    assert "nobody has said anything here yet" in capsys.readouterr().err
     assert run(["reviews", "export", str(root)]) == 0
     assert _out(capsys) == ""
     assert [p.name for p in tmp_path.iterdir()] == ["toy"]
+
+
+def test_times_are_days_and_hours_in_utc(
+    people: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for since, count in (
+        ("2000-01-01", 4),
+        ("2000-01-01T00:00:00+02:00", 4),
+        ("2999-01-01T10:30", 0),
+    ):
+        assert run(["reviews", "log", str(people["ada"]), "--since", since]) == 0
+        told = capsys.readouterr()
+        assert len(told.out.splitlines()) == count
+        assert told.err.splitlines() == (["no event is what you asked for"] if not count else [])
+    with pytest.raises(SystemExit):
+        run(["reviews", "log", str(people["ada"]), "--since", "yesterday"])
+    assert "got “yesterday”" in capsys.readouterr().err
 
 
 def test_a_team_database_that_is_none_is_one_sentence(

@@ -29,10 +29,10 @@ from pipeline.model.checks import ChecksResult, Constraint, Outcome
 from pipeline.model.colors import canonical_color, color_words
 from pipeline.model.demonstration import DatasetSource
 from pipeline.sources.detect import open_dataset
+from pipeline.stages.caption_check import check_caption
 from pipeline.stages.check_claims import read_caption
 from pipeline.stages.check_options import ChecksOptions
 from pipeline.stages.check_scene import Scene, scene_of
-from pipeline.stages.checks import check_caption
 from pipeline.stages.stage import StageInputs
 
 OTHER_VERBS = (

@@ -60,7 +60,7 @@ def main(dataset: str, episode: int, frame: int, size: tuple[int, int], out: Pat
             if sentence:
                 sys.stderr.write(f"{out}: {sentence}\n")
                 return 1
-            _save(window.screen().grabWindow(window.winId()), out)
+            save_small(window.screen().grabWindow(window.winId()), out)
         finally:
             window.close()
     return 0
@@ -134,7 +134,7 @@ def _nearer(layout: str, place: F64) -> str:
     return json.dumps(parts)
 
 
-def _save(picture: QPixmap, out: Path) -> None:
+def save_small(picture: QPixmap, out: Path) -> None:
     """Save with a palette: a third of the size, and flat surfaces stay flat."""
     from PIL import Image
     from PySide6.QtCore import QBuffer, QIODevice

@@ -1,4 +1,4 @@
-"""Makes the README's pictures with `demoscope screenshot`, under Xvfb without a display.
+"""Makes the pictures of README and docs with `demoscope screenshot`, under Xvfb without a display.
 
     python tools/screenshots.py [DATASET]
 
@@ -43,6 +43,7 @@ def main() -> int:
         )
         failed = max(_picture(*picture, environment) for picture in pictures)
         failed = max(failed, _rerun(environment))
+        failed = max(failed, _captions(environment))
         if len(sys.argv) > 1:
             failed = max(failed, _curation(sys.argv[1], environment))
         return failed
@@ -66,6 +67,15 @@ def _rerun(environment: dict[str, str]) -> int:
     command = [
         *(sys.executable, "-m", "tools.rerun_picture", "resources/sample"),
         *(str(EPISODE), str(FRAME), SIZE_3D, "docs/rerun-dark.png"),
+    ]
+    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+
+
+def _captions(environment: dict[str, str]) -> int:
+    """Caption review and what a model sees; it needs no display."""
+    command = [
+        *(sys.executable, "-m", "tools.caption_pictures", "resources/sample"),
+        *(str(EPISODE), SIZE_3D, "docs"),
     ]
     return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
 

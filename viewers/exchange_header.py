@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from html import escape
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
@@ -26,6 +27,9 @@ NOTHING_SENT = "The offline drafter wrote this caption from the subtask: nothing
 NOT_KEPT = "What was sent for this caption is not kept."
 EMPTY_REQUEST = "The request has no part: nothing was shown to the model."
 PREVIEW = "This is what would be sent. Nothing was sent."
+_LONGEST = 44
+"""Characters of a version's name that are given room, e.g. `revision 2 (gemini-2.5-flash, frames)`
+*(our choice)*."""
 _ASK = "Make the request here; nothing is sent"
 
 
@@ -57,6 +61,7 @@ class ExchangeHeader(QWidget):
         self._choice.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
+        self._choice.setMaximumWidth(_LONGEST * self.fontMetrics().averageCharWidth())
         self._choice.activated.connect(self.versionChosen)
         self._ask = _button("Show what would be sent", _ASK, self)
         self._ask.clicked.connect(self.previewAsked)
@@ -79,7 +84,7 @@ class ExchangeHeader(QWidget):
         top.addWidget(self._choice, 1)
         top.addWidget(self._ask)
         top.addWidget(self._back)
-        top.addStretch(1)
+        top.addStretch(0)  # only what the names of the versions do not need
         top.addWidget(self._larger)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -187,7 +192,9 @@ class ExchangeHeader(QWidget):
         self._message.setText("\n".join(s for s in (self._sentence(), self._failure) if s))
         self._message.setVisible(bool(self._message.text()))
         self._facts.setText("  |  ".join(fact.text for fact in facts))
-        self._facts.setToolTip("\n".join(f"{fact.text}: {fact.about}." for fact in facts))
+        # Escaped: servers name their models as they like.
+        about = "<br>".join(escape(f"{fact.text}: {fact.about}.") for fact in facts)
+        self._facts.setToolTip(f"<qt>{about}</qt>")
         self._facts.setVisible(bool(facts))
 
     def _sentence(self) -> str:

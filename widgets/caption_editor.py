@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QKeyEvent
@@ -22,12 +23,14 @@ from pipeline.model.caption import CaptionResult
 from pipeline.model.caption_fields import CaptionField
 from pipeline.model.subtask import Subtask
 from widgets.caption_card import CaptionCard
-from widgets.caption_fields_form import CaptionFieldsForm
 from widgets.caption_text import CaptionText
-from widgets.critique_form import CritiqueForm, CritiqueText
-from widgets.disagreement_form import DisagreementForm
 from widgets.fields import EmptyHint, keep_keys, muted, quiet_button, tip
 from widgets.theme import GRID, HALF_GRID
+
+if TYPE_CHECKING:
+    from widgets.caption_fields_form import CaptionFieldsForm
+    from widgets.critique_form import CritiqueForm, CritiqueText
+    from widgets.disagreement_form import DisagreementForm
 
 _EMPTY = (
     "No caption yet.\n\nRun the stages of this subtask; the caption is drafted by the last ones."
@@ -70,9 +73,6 @@ class CaptionEditor(QWidget):
 
     Attributes:
         text: The caption as it is read.
-        correction: Form of a correction.
-        critique: Form of a critique.
-        disagreement: Form of a reviewer.
 
     Signals:
         accepted: The caption is right.
@@ -104,9 +104,10 @@ class CaptionEditor(QWidget):
         self._read_only = ""
         self._typed: dict[tuple[_Page, _Place], tuple[str, ...] | CritiqueText] = {}
         self.text = CaptionText(self)
-        self.correction = CaptionFieldsForm(self)
-        self.critique = CritiqueForm(self)
-        self.disagreement = DisagreementForm(self)
+        # Forms are made when they are first asked for: the window's start needs none.
+        self._correction: CaptionFieldsForm | None = None
+        self._critique: CritiqueForm | None = None
+        self._disagreement: DisagreementForm | None = None
         self._message = QLabel(self)
         self._message.setWordWrap(True)
         self._message.setTextFormat(Qt.TextFormat.PlainText)
@@ -114,11 +115,6 @@ class CaptionEditor(QWidget):
         self._build_buttons()
         self._build_names()
         self._build_layout()
-        self.correction.committed.connect(self._take_correction)
-        self.critique.sent.connect(self._take_critique)
-        self.disagreement.sent.connect(self._take_disagreement)
-        for form in (self.correction, self.critique, self.disagreement):
-            form.left.connect(self.leave_edit)
         self._refresh()
 
     # -- building --------------------------------------------------------------------------
@@ -182,15 +178,60 @@ class CaptionEditor(QWidget):
         column.addStretch(1)
         self._stack = QStackedWidget(self)
         self._stack.addWidget(EmptyHint(_EMPTY, self))
-        for widget in (page, self.correction, self.critique, self.disagreement):
-            self._stack.addWidget(self._scrolled(widget))
+        self._scrolls: dict[_Page, QScrollArea] = {
+            p: self._make_scroll() for p in _Page if p is not _Page.EMPTY
+        }
+        for scroll in self._scrolls.values():
+            self._stack.addWidget(scroll)
+        self._scrolls[_Page.TEXT].setWidget(page)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._stack)
 
-    def _scrolled(self, page: QWidget) -> QScrollArea:
+    @property
+    def correction(self) -> CaptionFieldsForm:
+        """Form of a correction."""
+        if self._correction is None:
+            from widgets.caption_fields_form import CaptionFieldsForm
+
+            self._correction = CaptionFieldsForm(self)
+            self._correction.set_proposals(self._card)
+            self._correction.committed.connect(self._take_correction)
+            self._correction.left.connect(self.leave_edit)
+            self._scrolls[_Page.CORRECTION].setWidget(self._correction)
+        return self._correction
+
+    @property
+    def critique(self) -> CritiqueForm:
+        """Form of a critique."""
+        if self._critique is None:
+            from widgets.critique_form import CritiqueForm
+
+            self._critique = CritiqueForm(self)
+            self._critique.sent.connect(self._take_critique)
+            self._critique.left.connect(self.leave_edit)
+            self._scrolls[_Page.CRITIQUE].setWidget(self._critique)
+        return self._critique
+
+    @property
+    def disagreement(self) -> DisagreementForm:
+        """Form of a reviewer."""
+        if self._disagreement is None:
+            from widgets.disagreement_form import DisagreementForm
+
+            self._disagreement = DisagreementForm(self)
+            self._disagreement.sent.connect(self._take_disagreement)
+            self._disagreement.left.connect(self.leave_edit)
+            self._scrolls[_Page.DISAGREEMENT].setWidget(self._disagreement)
+        return self._disagreement
+
+    def _form(self, page: _Page) -> QWidget:
+        if page is _Page.CORRECTION:
+            return self.correction
+        return self.critique if page is _Page.CRITIQUE else self.disagreement
+
+    def _make_scroll(self) -> QScrollArea:
         scroll = QScrollArea(self)
-        scroll.setWidget(page)
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -277,7 +318,7 @@ class CaptionEditor(QWidget):
         if self._caption is not None and self._may_begin():
             self.critique.set_caption(self._caption, self._card, refine=not again)
             typed = self._typed.pop((_Page.CRITIQUE, self._place), None)
-            if isinstance(typed, CritiqueText):
+            if typed is not None and not isinstance(typed, tuple):
                 self.critique.restore(typed)
             self._open(_Page.CRITIQUE)
 
@@ -289,8 +330,8 @@ class CaptionEditor(QWidget):
 
     def asked_field(self) -> tuple[CaptionField | None, str]:
         """The part that the keyboard is at in a form, and what it says; else the verb."""
-        for form in (self.correction, self.critique):
-            found = form.asked_field() if form.isVisible() else None
+        for form in (self._correction, self._critique):
+            found = form.asked_field() if form is not None and form.isVisible() else None
             if found is not None:
                 return found
         return CaptionField.VERB, self._caption.fields.verb if self._caption is not None else ""
@@ -308,12 +349,7 @@ class CaptionEditor(QWidget):
         self.set_message("")
         self._stack.setCurrentIndex(page)
         self._refresh()
-        form = {
-            _Page.CORRECTION: self.correction,
-            _Page.CRITIQUE: self.critique,
-            _Page.DISAGREEMENT: self.disagreement,
-        }[page]
-        form.setFocus(Qt.FocusReason.TabFocusReason)
+        self._form(page).setFocus(Qt.FocusReason.TabFocusReason)
 
     def _close(self) -> None:
         self._give_focus_back()  # First: a page that is hidden hands the focus to a field.
@@ -365,7 +401,8 @@ class CaptionEditor(QWidget):
         # While a critique is answered there is more to read; names are no part of that.
         self._names.setVisible(not card.critique and not card.reviewing)
         self.text.set_caption(caption, card)
-        self.correction.set_proposals(card)
+        if self._correction is not None:
+            self._correction.set_proposals(card)
 
     def _show_names(self) -> None:
         for edit, name in zip(self._name_edits, self._names_of(self._subtask), strict=True):

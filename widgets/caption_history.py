@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from widgets.caption_diff import CaptionDiff
-from widgets.fields import EmptyHint, keep_keys, muted
+from widgets.fields import EmptyHint, keep_keys, muted, tip
 from widgets.icons import Glyph, icon
 from widgets.theme import GRID, HALF_GRID, Status, colors, tabular
 
@@ -165,7 +165,7 @@ class CaptionHistory(QWidget):
             color = theme.status(Status.WARNING) if entry.kind is HistoryKind.CRITIQUE else None
             glyph = _GLYPHS[entry.kind]
             item.setIcon(2, icon(glyph, color or self.palette().text().color()))
-            item.setToolTip(2, entry.text)
+            item.setToolTip(2, tip(entry.what, *entry.text.splitlines()))
             if not entry.in_force:
                 font = self._list.font()
                 font.setStrikeOut(True)

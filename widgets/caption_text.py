@@ -46,6 +46,7 @@ class CaptionText(QWidget):
         self._card = CaptionCard()
         self._icon = QLabel(self)
         self._badge = QLabel(self)
+        self._badge.setTextFormat(Qt.TextFormat.PlainText)  # it names people
         self._drafter = muted(QLabel(self))
         self._drafter.setTextFormat(Qt.TextFormat.PlainText)
         self._sentence = CaptionDiff(self)

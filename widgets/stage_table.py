@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt
+from PySide6.QtCore import QAbstractTableModel, QEvent, QModelIndex, QPersistentModelIndex, Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QFrame,
     QHeaderView,
+    QStyleOptionViewItem,
     QTreeView,
     QWidget,
 )
@@ -200,7 +201,7 @@ class StageModel(QAbstractTableModel):
         """Text, icon, colour and tool tip of a cell."""
         row, column = self._rows[index.row()], index.column()
         if role == Qt.ItemDataRole.DisplayRole:
-            return self._text(row, column)
+            return self.text(row, column)
         if role == Qt.ItemDataRole.ToolTipRole:
             return self._tip(row, column)
         if role == Qt.ItemDataRole.DecorationRole:
@@ -221,7 +222,8 @@ class StageModel(QAbstractTableModel):
         return None
 
     @staticmethod
-    def _text(row: StageRow, column: int) -> str:
+    def text(row: StageRow, column: int) -> str:
+        """What a cell says."""
         match column:
             case 0:
                 return row.title
@@ -267,6 +269,8 @@ class StageTable(QTreeView):
 
     def __init__(self, model: StageModel, parent: QWidget) -> None:
         super().__init__(parent)
+        self._stages = model
+        self._widths: dict[tuple[int, str], int] = {}
         self.setModel(model)
         self.setRootIsDecorated(False)
         self.setUniformRowHeights(True)
@@ -279,14 +283,14 @@ class StageTable(QTreeView):
         header.setMinimumSectionSize(3 * GRID)
         header.setSectionsMovable(False)
         header.setHighlightSections(False)
-        fixed = QHeaderView.ResizeMode.ResizeToContents
         for column in (_STATE, _TIME, _FINDINGS):
-            header.setSectionResizeMode(column, fixed)
+            header.setSectionResizeMode(column, QHeaderView.ResizeMode.Fixed)
         header.setStretchLastSection(False)
         header.setSectionResizeMode(_STAGE, QHeaderView.ResizeMode.Stretch)
         self.setItemDelegate(RowHeight(self))
-        model.dataChanged.connect(self._fit_backends)
-        model.modelReset.connect(self._fit_backends)
+        model.dataChanged.connect(self._fit)
+        model.modelReset.connect(self._fit)
+        self._fit()
         keep_keys(self, (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Up, Qt.Key.Key_Down))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -295,13 +299,45 @@ class StageTable(QTreeView):
         super().resizeEvent(event)
         self._fit_backends()
 
+    def changeEvent(self, event: QEvent) -> None:
+        """Measure again in another font or style."""
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            self._widths.clear()
+            self._fit()
+
+    def _fit(self) -> None:
+        """Give each column what its widest cell needs.
+
+        Qt's own resizing asks every cell of every row at every change, several milliseconds when
+        another caption is shown; here only a text that was not measured before is.
+        """
+        for column in (_STATE, _TIME, _FINDINGS):
+            width = self._needed(column)
+            if width != self.columnWidth(column):
+                self.header().resizeSection(column, width)
+        self._fit_backends()
+
+    def _needed(self, column: int) -> int:
+        """Room of the widest cell and of the title, in pixels."""
+        widest = self.header().sectionSizeHint(column)
+        for number, row in enumerate(self._stages.rows):
+            key = column, StageModel.text(row, column)
+            if key not in self._widths:
+                look = QStyleOptionViewItem()
+                self.initViewItemOption(look)
+                index = self._stages.index(number, column)
+                self._widths[key] = self.itemDelegate().sizeHint(look, index).width()
+            widest = max(widest, self._widths[key])
+        return widest
+
     def _fit_backends(self) -> None:
         """Give the backends the room they need, after what the other columns need."""
         if self.isColumnHidden(_BACKEND):
             return
         others = sum(self.columnWidth(c) for c in (_STATE, _TIME, _FINDINGS))
-        room = self.viewport().width() - others - self.sizeHintForColumn(_STAGE) - GRID
-        needed = self.sizeHintForColumn(_BACKEND) + GRID
+        room = self.viewport().width() - others - self._needed(_STAGE) - GRID
+        needed = self._needed(_BACKEND) + GRID
         self.header().resizeSection(_BACKEND, max(_LEAST_BACKEND, min(needed, room)))
 
     def keyboardSearch(self, search: str) -> None:  # noqa: N802 - Qt's name

@@ -256,7 +256,8 @@ class TokenView(QWidget):
             else:
                 lines.append(f"KL {found.divergence:.2f}")
                 about.append(_kl_text(found))
-        return WordCell(word.text, word.confidence, tuple(lines), differs, "\n".join(about))
+        said = tip(word.text.strip(), *about)
+        return WordCell(word.text, word.confidence, tuple(lines), differs, said)
 
     def _show_word(self, number: int) -> None:
         word = self._words[number]

@@ -212,13 +212,13 @@ class _Drafting:
         for subtask in subtasks:
             own: list[JudgedCaption] = []
             for drafter in work.drafters:
-                where = f"episode {episode}, subtask {subtask}, {drafter.name}"
+                where = f"episode {episode}, subtask {subtask + 1}, {drafter.name}"
                 tell = self._step(where)
                 tell(0.0, "")
                 draft = drafts.draft(subtask, drafter, tell, self._ended)
                 if draft is None:
                     notes.append(
-                        f"Episode {episode} has no subtask {subtask} any more; it is left out."
+                        f"Episode {episode} has no subtask {subtask + 1} any more; it is left out."
                     )
                     break
                 self._ledger.drafted(draft)

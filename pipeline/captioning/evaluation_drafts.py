@@ -194,7 +194,7 @@ class EpisodeDrafts:
         except StageFailed as error:
             if error.node[0] == STAGE and error.code in OWN_FAULTS:
                 return Draft("", str(error))
-            where = f"episode {self.demonstration.ref.episode}, subtask {subtask}"
+            where = f"episode {self.demonstration.ref.episode}, subtask {subtask + 1}"
             raise DataError(error.code, f"{where}, {drafter.name}: {error}") from error
         if found is None:
             return None

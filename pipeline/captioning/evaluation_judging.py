@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from pipeline.captioning.costs import money
 from pipeline.captioning.evaluation_drafts import Draft
 from pipeline.captioning.evaluation_values import EvaluationRequest
 from pipeline.evaluation.caption_rubric import FieldJudgement
@@ -49,7 +50,7 @@ class Ledger:
         """One line."""
         if not self._drafts and not self._verdicts:
             return "no requests"
-        price = "price not known" if self._unpriced else f"${self._costs:.2f}"
+        price = "price not known" if self._unpriced else money(self._costs)
         return f"drafts: {self._drafts.text}; verdicts: {self._verdicts.text}; {price}"
 
 

@@ -401,5 +401,5 @@ def _wrong_row(row: JudgedCaption) -> str:
         f'<td class="text">{escape(text)}</td>'
         for text in (row.reference, row.caption or row.error, why)
     )
-    where = f"episode {row.episode}, subtask {row.subtask}"
+    where = f"episode {row.episode}, subtask {row.subtask + 1}"
     return f"<tr><td>{escape(where)}</td><td>{escape(row.recipe)}</td>{texts}</tr>\n"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.captioning.costs import money
 from pipeline.evaluation.caption_figures import JudgedCaption, RecipeComparison, RecipeFigures
 
 OFFLINE_RECIPE = "offline"
@@ -83,7 +84,7 @@ class EvaluationOutlook:
         """For people, one line."""
         parts = [f"{self.items:,} subtask{'' if self.items == 1 else 's'} with a reference"]
         if self.requests:
-            cost = f"about ${self.cost:.2f}" if self.cost is not None else "price not known"
+            cost = f"about {money(self.cost)}" if self.cost is not None else "price not known"
             parts.append(
                 f"{self.requests:,} request{'' if self.requests == 1 else 's'}, about "
                 f"{self.tokens_in:,} tokens in, "

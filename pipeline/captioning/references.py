@@ -51,21 +51,19 @@ def stored_references(dataset: Path) -> References:
         DataError: The store cannot be read.
     """
     # lazy: the store opens a database
-    from pipeline.review.store import ReviewStore
+    from pipeline.review.saved import saved_reviews
 
     found: dict[tuple[int, int], str] = {}
     counts: Counter[str] = Counter()
-    store = ReviewStore.open(dataset)
-    try:
-        for episode in sorted(store.reviewed()):
-            edits = store.edits(episode)
+    # A copy: measuring must leave nothing beside a dataset, nor move a damaged file aside.
+    with saved_reviews(dataset) as store:
+        for episode in sorted(store.reviewed() if store is not None else ()):
+            edits = store.edits(episode) if store is not None else ()
             for verdict in (e for e in edits if isinstance(e, JudgeCaption)):
                 state, text = _state(verdict, edits)
                 counts[state] += 1
                 if text:
                     found[episode, verdict.subtask] = text
-    finally:
-        store.close()
     notes = [
         f"{counts[state]:,} left out: {why}." for state, why in _LEFT_OUT.items() if counts[state]
     ]
@@ -107,7 +105,8 @@ def read_references(path: Path) -> References:
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise DataError("bad_references", f"{path}: more than {_MOST_BYTES >> 20} MiB")
-        lines = path.read_text("utf-8").splitlines()
+        # Not splitlines: a sentence may hold other ends of lines than a file.
+        lines = path.read_text("utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text"
         raise DataError("bad_references", f"{path}: cannot be read ({reason})") from error
@@ -139,7 +138,7 @@ def read_references(path: Path) -> References:
 def _entry(line: str) -> tuple[tuple[int, int], str]:
     try:
         content: Any = json.loads(line)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # a number of 5,000 digits is a ValueError
         raise ValueError("expected a JSON object, this is no JSON") from error
     if not isinstance(content, dict):
         raise ValueError("expected a JSON object")

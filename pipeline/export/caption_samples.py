@@ -80,8 +80,8 @@ class Filters:
     """Which captions are wanted.
 
     Attributes:
-        accepted_only: Only captions whose newest verdict is accepted or corrected.
-        agreed_only: Only captions whose newest reviewer agrees.
+        accepted_only: Only captions accepted or corrected, and not criticised since.
+        agreed_only: Only captions whose verdict in force the newest reviewer agrees with.
         least_reliability: R at least; captions without R are left out then.
         people: Names of those whose verdict counts, empty for all.
         since: First day of the verdict, UTC.
@@ -102,7 +102,7 @@ class Filters:
         verdict = story.verdict
         if self.accepted_only and not story.is_accepted:
             return False
-        if self.agreed_only and not (story.reviews and story.reviews[-1].edit.agrees):
+        if self.agreed_only and not story.is_agreed:
             return False
         if self.least_reliability is not None and (
             clip.reliability is None or clip.reliability < self.least_reliability
@@ -128,10 +128,11 @@ class Filters:
 
 
 def caption_samples(story: CaptionStory, clip: Clip) -> Iterator[dict[str, Any]]:
-    """One line per caption; one that nobody judged is a draft."""
+    """One line per caption; one that nobody judged, or criticised since, is a draft."""
     text = story.final or story.pre_caption
     if text:
-        verdict = story.verdict.edit.verdict.value if story.verdict is not None else "draft"
+        in_force = story.verdict if story.is_judged else None
+        verdict = in_force.edit.verdict.value if in_force is not None else "draft"
         yield {**_head("caption", story, clip), "caption": text, "verdict": verdict}
 
 
@@ -177,8 +178,7 @@ def alignment_samples(story: CaptionStory, clip: Clip) -> Iterator[dict[str, Any
     before, after = story.pre_caption, story.final
     if after:
         yield _alignment(story, clip, after, "yes")
-    rejected = story.verdict is not None and not story.is_accepted
-    if before and before != after and (after or rejected):
+    if before and before != after and (after or story.is_rejected):
         yield _alignment(story, clip, before, "no")
 
 
@@ -249,7 +249,7 @@ def _score(story: CaptionStory, critique: Critique) -> int:
 
     The source scores by hand; our people name fields instead (our choice).
     """
-    if story.verdict is not None and not story.is_accepted:
+    if story.is_rejected:
         return 1
     wrong = {*critique.edit.fields, *(name for name, _ in critique.edit.corrections)}
     return max(1, PERFECT_SCORE - max(1, len(wrong)))

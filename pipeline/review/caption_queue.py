@@ -18,9 +18,7 @@ class Role(StrEnum):
 
 def is_judged(story: CaptionStory | None) -> bool:
     """Whether a verdict is in force: one that no critique came after."""
-    if story is None or story.verdict is None:
-        return False
-    return all(c.order < story.verdict.order for c in story.critiques)
+    return story is not None and story.is_judged
 
 
 def is_checked(story: CaptionStory | None) -> bool:

@@ -103,14 +103,36 @@ class CaptionStory:
         return self.judgements[-1] if self.judgements else None
 
     @property
-    def is_accepted(self) -> bool:
-        """True if the newest verdict lets the caption be used."""
+    def is_judged(self) -> bool:
+        """True if a verdict is in force: one that no critique came after."""
         verdict = self.verdict
-        return verdict is not None and verdict.edit.verdict is not Verdict.REJECTED
+        return verdict is not None and all(c.order < verdict.order for c in self.critiques)
+
+    @property
+    def is_accepted(self) -> bool:
+        """True if the verdict in force lets the caption be used."""
+        verdict = self.verdict
+        return (
+            verdict is not None and self.is_judged and verdict.edit.verdict is not Verdict.REJECTED
+        )
+
+    @property
+    def is_rejected(self) -> bool:
+        """True if the verdict in force throws the caption away."""
+        return self.is_judged and not self.is_accepted
+
+    @property
+    def is_agreed(self) -> bool:
+        """True if the newest reviewer looked at the verdict in force and agrees."""
+        verdict = self.verdict
+        if verdict is None or not self.is_judged or not self.reviews:
+            return False
+        newest = self.reviews[-1]
+        return newest.order > verdict.order and newest.edit.agrees
 
     @property
     def final(self) -> str:
-        """The caption in force; empty where the newest verdict gives none."""
+        """The caption in force; empty where no verdict, or none in force, gives one."""
         verdict = self.verdict
         return verdict.edit.text.strip() if verdict is not None and self.is_accepted else ""
 

@@ -11,13 +11,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from pipeline.model.edits import EDIT
 from pipeline.review.events import Event, EventKind
-from pipeline.review.ordering import MAX_CLOCK
+from pipeline.review.ordering import MAX_CLOCK, MOST_AHEAD, next_clock
 
 FORMAT = 1
 """Version of the lines, written on each of them."""
 _MAX_INDEX = (1 << 31) - 1
 _MAX_NAMES = 64
 _MAX_TEXT = 200_000
+_MAX_PAYLOAD = 4 << 20
+"""Characters; a painted mask of the most runs takes 2.4 million."""
+_MAX_DEPTH = 32
+_MAX_INTEGER = (1 << 63) - 1
 # No control characters: what is written is shown in terminals and windows.
 _PLAIN = r"^[^\x00-\x1f\x7f-\x9f]*$"
 
@@ -51,6 +55,10 @@ class EventLine(BaseModel):
             raise ValueError("at: no ISO 8601 time") from None
         if when.tzinfo is None:
             raise ValueError("at: has no offset of UTC")
+        if self.clock > next_clock(0) + MOST_AHEAD:
+            raise ValueError("clock: more than ten years ahead of this computer's")
+        if self.payload is not None:
+            _check_values(self.payload)
         if self.kind in ("undo", "redo"):
             if not self.refers_to or self.payload is not None:
                 raise ValueError(f"{self.kind}: names one edit and has no payload")
@@ -88,6 +96,9 @@ class EventLine(BaseModel):
         Raises:
             ValueError: It is out of bounds.
         """
+        # A file may hold anything in any column, whatever it declares.
+        if not isinstance(event.payload, str) or len(event.payload) > _MAX_PAYLOAD:
+            raise ValueError(f"payload: no text of at most {_MAX_PAYLOAD} characters")
         try:
             payload = json.loads(event.payload) if event.payload else None
         except RecursionError:
@@ -109,6 +120,36 @@ class EventLine(BaseModel):
             }
         )
         return event
+
+
+def _check_values(payload: dict[str, Any]) -> None:
+    """Nothing that could not be written again, or that no reader counts with."""
+    level: list[Any] = [payload]
+    for _ in range(_MAX_DEPTH):
+        names = (name for v in level if isinstance(v, dict) for name in v)
+        if not all(_is_plain(v) for v in (*level, *names)):
+            raise ValueError("payload: a number of no 64 bits, or half a character")
+        level = [
+            inner
+            for v in level
+            if isinstance(v, dict | list)
+            for inner in (v.values() if isinstance(v, dict) else v)
+        ]
+        if not level:
+            return
+    raise ValueError("payload: nested too deeply")
+
+
+def _is_plain(value: Any) -> bool:
+    match value:
+        case float():
+            return math.isfinite(value)
+        case int():
+            return abs(value) <= _MAX_INTEGER
+        case str():
+            return value.isascii() or not any("\ud800" <= c <= "\udfff" for c in value)
+        case _:
+            return True
 
 
 def _check_edit(payload: dict[str, Any]) -> None:

@@ -31,7 +31,7 @@ class Conflict:
         """One sentence."""
         said = ", ".join(f"{e.who}: {_words(e)}" for e in self.verdicts)
         holds = self.verdicts[-1].who
-        return f"episode {self.episode}, subtask {self.subtask}: {said}; {holds}’s holds"
+        return f"episode {self.episode}, subtask {self.subtask + 1}: {said}; {holds}’s holds"
 
 
 @dataclass(frozen=True, slots=True)

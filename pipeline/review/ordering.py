@@ -16,6 +16,11 @@ MAX_CLOCK = (1 << 53) - 1
 """Latest that is read from elsewhere: the year 2255, and the largest whole number that every reader
 of JSON keeps."""
 
+MOST_AHEAD = 3653 * 86_400 * 1_000_000
+"""How far before this computer's time, in microseconds, a clock that is read from elsewhere may be:
+ten years. All that is written after it is later still, so that a single event of the year 2255
+would put everything of ours out of what others read."""
+
 
 def next_clock(latest: int) -> int:
     """The clock of a new event.

@@ -15,7 +15,7 @@ REFRESH_SECONDS = 2.0
 
 
 class Refresher:
-    """Calls a function again and again until it is stopped. It may raise `DataError`."""
+    """Calls a function again and again until it is stopped, also if it raises."""
 
     def __init__(self, refresh: Callable[[], bool], seconds: float | None = None) -> None:
         """Begin.
@@ -40,9 +40,11 @@ class Refresher:
         while not self._stopped.wait(self._seconds):
             try:
                 self._refresh()
-            except DataError as error:
+            except Exception as error:
+                # Whatever it is: who hears nothing of others any more must be told.
+                known = isinstance(error, DataError)
                 if not self.trouble and not self._stopped.is_set():
-                    logger.warning("%s", error)  # once, not every few seconds
-                self.trouble = str(error)
+                    logger.warning("%s", error, exc_info=not known)  # once, not every few seconds
+                self.trouble = str(error) if known else f"internal error: {type(error).__name__}"
             else:
                 self.trouble = ""

@@ -36,6 +36,9 @@ logger = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 _COLUMNS = ", ".join(Event.__dataclass_fields__)
+_TYPES = (int, str, str, str, str, int, str, str, int, str, str, int)
+_LARGEST_CLOCK = 1 << 62
+"""What is written next must still fit into 64 bits."""
 # The columns are constants. `read_events` of pipeline.review.tables says the same.
 _READ = f"SELECT {_COLUMNS} FROM events WHERE id > ? ORDER BY id"  # noqa: S608
 _SETTING = "SELECT value FROM settings WHERE identity = ? AND key = ?"
@@ -116,7 +119,15 @@ class SqliteFile:
             if connection is None:
                 return []
             with self._errors("read"):
-                return [Event(*row) for row in connection.execute(_READ, (after,))]
+                rows = connection.execute(_READ, (after,)).fetchall()
+            events = [Event(*row) for row in rows if _is_event(row)]
+            if len(events) < len(rows):
+                logger.warning(
+                    "%s: %d rows are no events and are passed over",
+                    self.location,
+                    len(rows) - len(events),
+                )
+            return events
 
     def write(self, events: Sequence[Event], after: int, latest: int) -> list[Event]:
         """Write events in one transaction, see `EventTable.write`."""
@@ -258,6 +269,11 @@ class SqliteFile:
         elif "full" in why:
             why = "the disk is full"
         return f"The reviews in {self.location} cannot be {doing}: {why}."
+
+
+def _is_event(row: tuple[object, ...]) -> bool:
+    """Whether a row holds what its columns say; a file from elsewhere may declare anything."""
+    return tuple(map(type, row)) == _TYPES and 0 <= cast(int, row[-1]) <= _LARGEST_CLOCK
 
 
 @contextmanager

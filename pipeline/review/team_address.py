@@ -31,16 +31,16 @@ class TeamAddress:
     Attributes:
         url: For SQLAlchemy; without password if libpq shall find it (PGPASSWORD, ~/.pgpass).
         shown: For people: user, server and name, no password.
-        secret: The password, empty if it is not known here.
+        secrets: Passwords that are known here: libpq takes them as parameters, too.
     """
 
     url: URL = field(repr=False)
     shown: str
-    secret: str = field(default="", repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
     def scrub(self, text: str) -> str:
         """Return `text` on one line with the password masked, however it may be spelled."""
-        secrets = {self.secret, os.environ.get("PGPASSWORD", "")} - {""}
+        secrets = {*self.secrets, os.environ.get("PGPASSWORD", "")} - {""}
         for secret in secrets:
             for form in (secret, quote(secret, safe="")):
                 text = text.replace(form, _MASK)
@@ -87,13 +87,18 @@ def address_of(text: str) -> TeamAddress:
             "“demoscope[team]”.",
         )
     password = str(url.password or "")
-    if not password and not os.environ.get("PGPASSWORD"):
+    given = tuple(v for n in ("password", "sslpassword") for v in _values(url.query.get(n, ())))
+    if not password and not given and not os.environ.get("PGPASSWORD"):
         password = _from_keyring()
     url = url.set(drivername="postgresql+psycopg", password=password or None)
     server = url.host or str(url.query.get("host", "")) or "this machine"
     port = f":{url.port}" if url.port else ""
     shown = f"{url.database or url.username or 'the database'} on {server}{port}"
-    return TeamAddress(url, shown, password)
+    return TeamAddress(url, shown, (password, *given))
+
+
+def _values(found: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (found,) if isinstance(found, str) else found
 
 
 def _from_keyring() -> str:

@@ -142,7 +142,7 @@ def test_the_own_window_shows_the_same(qtbot: QtBot, window: MainWindow) -> None
     views(window).open_window()
     own = views(window).window
     assert own is not None
-    qtbot.waitUntil(lambda: own.viewer.is_ready)
+    qtbot.waitUntil(lambda: own.viewer.is_ready, timeout=LONG)
     assert own.viewer.request is views(window).collage.request
     click(qtbot, own.viewer.views[1], 4)
     assert window.control.document.session.frame == own.viewer.views[1].cells[4].frame
@@ -170,7 +170,7 @@ def test_drafting_again_asks_the_server_and_keeps_the_caption_before(
     # What is shown is what came to the server, byte for byte.
     press(window, "model_saw")
     collage = views(window).collage
-    qtbot.waitUntil(lambda: collage.is_ready)
+    qtbot.waitUntil(lambda: collage.is_ready, timeout=LONG)
     seen = [p.data for p in request.parts if p.kind == "image"]
     assert [v.part.data.tobytes() for v in collage.views] == seen
     told = [p.text for p in request.parts if p.kind == "text"]
@@ -205,12 +205,12 @@ def test_evidence_is_shown_and_taken_back(qtbot: QtBot, window: MainWindow) -> N
     assert isinstance(window.control.document.session.result("checks"), ChecksResult)
     checks.set_checks(examples.checks(), examples.CAPTION)
     window.control.seek(5)
-    qtbot.waitUntil(lambda: viewer.image_frame == 5)
+    qtbot.waitUntil(lambda: viewer.image_frame == 5, timeout=LONG)
     plain = viewer.grab().toImage()
     line = window.panels.timeline.grab().toImage()
     checks.choose(0)
     assert window.control.document.session.frame == 30
-    qtbot.waitUntil(lambda: viewer.image_frame == 30)
+    qtbot.waitUntil(lambda: viewer.image_frame == 30, timeout=LONG)
     assert "check: the object is green" in viewer.header.hint
     marked = viewer.grab().toImage()
     x0, y0, x1, y1 = viewer.view_transform.box_to_view((5.0, 6.0, 40.0, 40.0))
@@ -222,7 +222,7 @@ def test_evidence_is_shown_and_taken_back(qtbot: QtBot, window: MainWindow) -> N
     qtbot.keyClick(checks.view, Qt.Key.Key_Escape)
     assert views(window).highlight.evidence is None
     assert window.control.document.session.frame == 5
-    qtbot.waitUntil(lambda: viewer.image_frame == 5)
+    qtbot.waitUntil(lambda: viewer.image_frame == 5, timeout=LONG)
     assert viewer.grab().toImage() == plain
 
 

@@ -43,7 +43,7 @@ def shown(qtbot: QtBot, *versions: CaptionVersion, width: int = 640) -> CollageV
     viewer.resize(width, 720)
     viewer.set_versions(versions)
     viewer.show()
-    qtbot.waitUntil(lambda: viewer.is_ready)
+    qtbot.waitUntil(lambda: viewer.is_ready, timeout=60_000)
     return viewer
 
 
@@ -166,6 +166,15 @@ def test_the_header_says_what_is_known(qtbot: QtBot) -> None:
         "the box of the mask was cropped",
     ):
         assert fact in said
+
+
+def test_the_name_of_the_version_has_the_room_that_is_there(qtbot: QtBot) -> None:
+    viewer = shown(qtbot, examples.version(), examples.version(), width=480)
+    (choice,) = viewer.findChildren(QComboBox)
+    wanted = choice.fontMetrics().horizontalAdvance(choice.currentText())
+    assert choice.width() > wanted + 40  # with arrow and margins
+    viewer.resize(1600, 720)
+    assert choice.width() < 600
 
 
 def test_a_kept_answer_without_a_price_says_so(qtbot: QtBot) -> None:
@@ -372,7 +381,7 @@ def test_offline_offers_what_would_be_sent(qtbot: QtBot) -> None:
     viewer.set_progress(0.5, "frame 12")
     assert viewer.findChild(QProgressBar).isVisible()
     viewer.set_preview(examples.request())
-    qtbot.waitUntil(lambda: viewer.is_ready)
+    qtbot.waitUntil(lambda: viewer.is_ready, timeout=60_000)
     assert PREVIEW in texts_of(viewer)
     assert len(viewer.views) == 4
     assert "request req-" not in texts_of(viewer)
@@ -425,7 +434,7 @@ def test_nothing_is_built_while_nobody_sees_it(qtbot: QtBot) -> None:
     viewer.set_versions((examples.version(),))
     assert viewer.views == ()
     viewer.show()
-    qtbot.waitUntil(lambda: viewer.is_ready)
+    qtbot.waitUntil(lambda: viewer.is_ready, timeout=60_000)
     assert len(viewer.views) == 4
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import pytest
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import QModelIndex, QSize, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import (
     QComboBox,
@@ -13,6 +13,8 @@ from PySide6.QtWidgets import (
     QLabel,
     QProgressBar,
     QPushButton,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
     QTabWidget,
     QToolButton,
     QTreeView,
@@ -81,6 +83,32 @@ def click_row(qtbot: QtBot, panel: StagePanel, row: int) -> None:
     view = view_of(panel)
     where = view.visualRect(view.model().index(row, 0)).center()
     qtbot.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=where)
+
+
+class _Counting(QStyledItemDelegate):
+    """Notes which cells are measured."""
+
+    def __init__(self, view: QTreeView) -> None:
+        super().__init__(view)
+        self.measured: list[str] = []
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex) -> QSize:
+        self.measured.append(str(index.data()))
+        return super().sizeHint(option, index)
+
+
+def test_only_texts_that_were_not_seen_before_are_measured(panel: StagePanel) -> None:
+    view = view_of(panel)
+    panel.set_rows(tuple(replace(row, seconds=0.04) for row in ROWS))
+    counting = _Counting(view)
+    view.setItemDelegate(counting)
+    panel.set_rows(ROWS)  # as another caption that was computed before
+    assert counting.measured == []
+    panel.set_rows((replace(ROWS[0], seconds=725.0), *ROWS[1:]))
+    assert counting.measured == ["12 min 05 s"]
+    assert view.columnWidth(2) >= view.fontMetrics().horizontalAdvance("12 min 05 s")
+    panel.set_rows(ROWS)
+    assert view.columnWidth(2) < view.fontMetrics().horizontalAdvance("12 min 05 s")
 
 
 def test_rows_show_state_time_findings_and_backend(panel: StagePanel) -> None:

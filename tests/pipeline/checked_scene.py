@@ -16,10 +16,10 @@ from pipeline.model.phases import ArmPhases, Phase, PhaseName, PhasesResult
 from pipeline.model.problem import Problem
 from pipeline.model.score import ScoresResult, ScoreTerms, TargetResult
 from pipeline.model.subtask import ActionType, Subtask
+from pipeline.stages.caption_check import check_caption
 from pipeline.stages.check_claims import read_caption
 from pipeline.stages.check_options import ChecksOptions
 from pipeline.stages.check_scene import Scene
-from pipeline.stages.checks import check_caption
 
 HEIGHT, WIDTH, FRAMES = 160, 240, 13
 RED, GREEN, BLUE, WHITE = (190, 30, 30), (30, 140, 50), (30, 60, 180), (240, 240, 235)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,8 @@ def test_the_offline_drafter_by_the_offline_judge(references: Path, results_cach
     outlook = evaluation_outlook(request, results=results_cache)
     assert (outlook.items, outlook.requests, outlook.cost) == (2, 0, 0.0)
     assert outlook.text == "2 subtasks with a reference; no requests"
+    priced = replace(outlook, requests=1, tokens_in=10, tokens_out=2, cost=0.0042)
+    assert priced.text.endswith("10 tokens in, 2 out, about $0.0042")
     shares: list[float] = []
     found = evaluate_recipes(
         request, results=results_cache, progress=lambda share, _: shares.append(share)
@@ -221,13 +224,26 @@ def test_captions_in_doubt_are_no_references(tmp_path: Path) -> None:
     ):
         store.append(episode, ReviewCaption(subtask=0, of="you", caption=caption, agrees=agrees))
     store.close()
+    before = sorted(p.name for p in tmp_path.rglob("*"))
     found = stored_references(tmp_path / "data")
+    assert sorted(p.name for p in tmp_path.rglob("*")) == before
     assert [episode for episode, _ in found.captions] == [0, 3, 4]
     assert found.origin == "review store: 3 accepted, 0 corrected"
     assert found.notes == (
         "1 left out: criticised after the verdict, which is open again.",
         "1 left out: wrong to a reviewer.",
     )
+
+
+def test_measuring_leaves_damaged_reviews_where_they_are(tmp_path: Path) -> None:
+    store = ReviewStore.open(tmp_path / "data", who="me")
+    store.append(0, JudgeCaption(subtask=0, verdict=Verdict.ACCEPTED, draft="x", text="x"))
+    place = store.location
+    store.close()
+    place.write_bytes(b"no database" * 999)
+    with pytest.raises(DataError, match="damaged"):
+        stored_references(tmp_path / "data")
+    assert place.read_bytes() == b"no database" * 999
 
 
 def test_an_answer_that_cannot_be_used_is_the_recipes_fault(
@@ -247,7 +263,7 @@ def test_a_server_that_cannot_be_asked_stops_it_and_it_goes_on_later(
 ) -> None:
     request = asked(gemini, references, "hand-collage", "frames", episodes=(0, 1), jobs=1)
     gemini.script.extend([lambda _: None, lambda _: None, Refuse(403, "no more for you")])
-    with pytest.raises(DataError, match="episode 1, subtask 0, hand-collage"):
+    with pytest.raises(DataError, match="episode 1, subtask 1, hand-collage"):
         evaluate_recipes(request, results=results_cache)
     assert len(gemini.requests) == 3
     found = evaluate_recipes(request, results=results_cache)
@@ -304,12 +320,18 @@ def test_nothing_to_measure_on(tmp_path: Path, results_cache: Path) -> None:
     far.write_text("".join(json.dumps(line) + "\n" for line in lines))
     found = evaluate_recipes(EvaluationRequest(SAMPLE, ("offline",), far), results=results_cache)
     assert len(found.rows) == 1
-    assert "Episode 0 has no subtask 5 any more; it is left out." in found.notes
+    assert "Episode 0 has no subtask 6 any more; it is left out." in found.notes
     with pytest.raises(DataError) as raised:
         evaluate_recipes(
             EvaluationRequest(SAMPLE, ("offline",), far, options={"captions": {"nothing": 1}})
         )
     assert raised.value.code == "bad_options"
+
+
+def test_a_sentence_may_hold_other_ends_of_lines(tmp_path: Path) -> None:
+    path = tmp_path / "good.jsonl"
+    path.write_text('{"episode_index": 0, "caption": "Put it\u2028down."}\r\n', "utf-8", newline="")
+    assert read_references(path).captions == {(0, 0): "Put it down."}
 
 
 @pytest.mark.parametrize(
@@ -323,6 +345,7 @@ def test_nothing_to_measure_on(tmp_path: Path, results_cache: Path) -> None:
         '{"episode_index": -1, "caption": "x"}',
         '{"episode_index": true, "caption": "x"}',
         '{"episode_index": 0, "caption": 7}',
+        '{"episode_index": ' + "9" * 5000 + "}",
         '{"episode_index": 0, "subtask_index": "a", "caption": "x"}',
     ],
 )

@@ -102,6 +102,26 @@ def test_only_accepted_data_unless_asked() -> None:
     assert made(told, "preferences", everything) == []
 
 
+def test_a_caption_that_was_criticised_after_its_verdict_is_open_again() -> None:
+    told = revised()
+    told.criticise("eve", GREEN, "It is turquoise.", (OBJECT,))
+    for form in FORMATS:
+        assert made(told, form) == []
+    everything = Filters(accepted_only=False)
+    assert made(told, "captions", everything)[0]["verdict"] == "draft"
+    assert made(told, "preferences", everything) == []
+    assert "yes" not in [r["answer"] for r in made(told, "yes-no", everything)]
+    assert {r["pre_caption_score"] for r in made(told, "critiques", everything)} == {4}
+
+
+def test_agreement_with_an_older_verdict_does_not_count() -> None:
+    told = revised()
+    told.judge("ann", Verdict.CORRECTED, GREEN, "Put the turquoise cup down.")
+    assert made(told, "captions", Filters(agreed_only=True)) == []
+    told.review("eve", "ann", "Put the turquoise cup down.", agrees=True)
+    assert made(told, "captions", Filters(agreed_only=True))
+
+
 def test_a_correction_by_hand_is_the_persons() -> None:
     told = Telling()
     told.draft(BLUE)

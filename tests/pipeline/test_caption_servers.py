@@ -266,8 +266,11 @@ def test_broken_files_count_as_absent(ask: CaptionAsked) -> None:
     key = ask.captioner.key(REQUEST, PlainCaption, ask.settings)
     file = ask.store.path(key)
     kept = file.read_text()
-    for broken in ("", "{", kept.replace('"text": "', '"txet": "'), "\0" * 50):
+    out = json.loads(kept)
+    out["parts"][1]["content"] = "../" * 9 + "etc/hostname"
+    for broken in ("", "{", kept.replace('"text": "', '"txet": "'), "\0" * 50, json.dumps(out)):
         file.write_text(broken)
+        assert ask.store.exchange(key) is None
         assert ask.captioner.pending(REQUEST, PlainCaption, ask.settings)
         assert not ask()[1].cached
         assert ask()[1].cached

@@ -207,7 +207,7 @@ def test_own_recipes_stand_beside_ours(tmp_path: Path) -> None:
     bad = [p.message for p in book.problems if p.code == "bad_recipe"]
     assert len(bad) == 3
     assert all(m.endswith("this recipe is left out.") for m in bad)
-    with pytest.raises(DataError, match=r"no recipe “broken”; there are: hand-collage, .*no TOML"):
+    with pytest.raises(DataError, match=r"the recipe “broken” cannot be used: .*no TOML"):
         book.get("broken")
 
 

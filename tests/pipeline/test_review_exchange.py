@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,14 @@ from hypothesis import strategies as st
 from pipeline.model.edits import AddBox, Rename
 from pipeline.model.problem import DataError
 from pipeline.review import exchange
-from pipeline.review.exchange import export_jsonl, export_lines, import_jsonl, read_jsonl
+from pipeline.review.exchange import (
+    export_jsonl,
+    export_lines,
+    import_jsonl,
+    merge_store,
+    read_jsonl,
+)
+from pipeline.review.ordering import MOST_AHEAD, next_clock
 from pipeline.review.store import ReviewStore
 
 
@@ -38,6 +47,11 @@ LINE: dict[str, Any] = {
     "refers_to": "",
     "payload": {"kind": "rename", "subtask": 0, "object_name": "cup", "target_name": ""},
 }
+
+
+def nested(depth: int) -> list[Any]:
+    """Lists in lists."""
+    return [nested(depth - 1)] if depth else []
 
 
 def _write(path: Path, *lines: object) -> Path:
@@ -83,6 +97,7 @@ def test_what_is_exported_is_imported_again_to_the_letter(dataset: Path, tmp_pat
         ({"clock": 0}, "clock"),
         ({"clock": 1 << 60}, "clock"),
         ({"clock": True}, "clock"),
+        ({"clock": (1 << 53) - 1}, "ten years ahead"),
         ({"at": "yesterday"}, "no ISO 8601"),
         ({"at": "2026-01-31T12:00:00"}, "offset"),
         ({"who": "a\x1b[31m"}, "who"),
@@ -99,6 +114,11 @@ def test_what_is_exported_is_imported_again_to_the_letter(dataset: Path, tmp_pat
         ({"payload": {}}, "edit"),
         ({"stage": "Sub tasks"}, "stage"),
         ({"more": 1}, "more"),
+        ({"kind": "record", "payload": {"a": "\ud83d"}}, "half a character"),
+        ({"kind": "record", "payload": {"\ud83d": 1}}, "payload"),
+        ({"kind": "record", "payload": {"a": 1 << 70}}, "64 bits"),
+        ({"payload": {"kind": "levitate", "height": {"deep": "\udc00"}}}, "half a character"),
+        ({"payload": {"kind": "levitate", "to": nested(40)}}, "nested too deeply"),
         ({"kind": "record", "payload": {"a": [1]}}, "no plain value"),
         ({"kind": "record", "payload": {str(i): 0 for i in range(65)}}, "more than 64"),
         ({"kind": "record", "payload": {"a": "x" * 200_001}}, "longer than"),
@@ -133,6 +153,59 @@ def test_lines_that_are_no_json_are_told(dataset: Path, tmp_path: Path) -> None:
     assert (report.added, report.broken_count, len(report.broken)) == (1, 7, 7)
     assert import_jsonl(store, path).known == 1
     store.close()
+
+
+def test_a_number_without_end_is_no_box(dataset: Path, tmp_path: Path) -> None:
+    box = {"kind": "add_box", "subtask": 0, "box": [0, 0, 1, 1]}
+    line = json.dumps(LINE | {"stage": "proposals", "payload": box})
+    path = _write(tmp_path / "in.jsonl", line.replace("[0, 0, 1, 1]", "[0, 0, 1, 1e999]"))
+    assert read_jsonl(path)[0] == []
+    assert len(read_jsonl(_write(path, line))[0]) == 1
+
+
+def test_a_clock_far_ahead_puts_nothing_of_ours_out_of_reach(dataset: Path, tmp_path: Path) -> None:
+    store = ReviewStore.open(dataset)
+    ahead = next_clock(0) + MOST_AHEAD - 10**6
+    last = (1 << 53) - 1
+    rows = (LINE | {"uuid": "near", "clock": ahead}, LINE | {"uuid": "poison", "clock": last})
+    report = import_jsonl(store, _write(tmp_path / "in.jsonl", *rows))
+    assert (report.added, report.broken_count) == (1, 1)
+    store.append(0, Rename(subtask=0, object_name="mug"))
+    export_jsonl(store.events(), tmp_path / "out.jsonl")
+    events, broken, _ = read_jsonl(tmp_path / "out.jsonl")
+    assert (len(events), broken) == (2, ())
+    store.close()
+
+
+def test_a_store_with_foreign_types_is_read_and_merged(dataset: Path, tmp_path: Path) -> None:
+    other = ReviewStore.open(dataset.with_name("other"), who="eve")
+    other.append(0, Rename(subtask=0, object_name="cup"))
+    place = other.location
+    other.close()
+    with closing(sqlite3.connect(place, isolation_level=None)) as raw:
+        raw.execute("ALTER TABLE events RENAME TO kept")
+        # Columns of no type keep what they are given.
+        names = [row[1] for row in raw.execute("PRAGMA table_info(kept)")]
+        raw.execute(f"CREATE TABLE events ({', '.join(names)})")
+        (right,) = raw.execute("SELECT * FROM kept")
+        wrong = (
+            {"clock": "soon"},
+            {"clock": (1 << 63) - 1},
+            {"payload": b"{}"},
+            {"payload": 7},
+            {"uuid": None},
+            {"who": 1.5},
+        )
+        places = ", ".join("?" * len(names))
+        for number, change in enumerate(({}, *wrong), 1):
+            row = dict(zip(names, right, strict=True)) | {"uuid": f"u{number}"} | change
+            values = [number, *(row[name] for name in names[1:])]
+            raw.execute(f"INSERT INTO events VALUES ({places})", values)  # noqa: S608
+    ours = ReviewStore.open(dataset, who="ada")
+    report = merge_store(ours, place, any_dataset=True)
+    assert report.added == 1
+    assert [e.title for e in ours.edits(0)] == ["rename object to “cup”"]
+    ours.close()
 
 
 def test_edits_of_a_later_version_are_kept(dataset: Path, tmp_path: Path) -> None:

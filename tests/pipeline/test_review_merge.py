@@ -177,7 +177,7 @@ def test_verdicts_made_apart_are_conflicts_and_told(place: Place) -> None:
     (conflict,) = report.conflicts
     assert (conflict.episode, conflict.subtask) == (0, 0)
     assert conflict.text == (
-        "episode 0, subtask 0: ada: accepted “pick the cup”, ben: corrected “pick the mug”; "
+        "episode 0, subtask 1: ada: accepted “pick the cup”, ben: corrected “pick the mug”; "
         "ben’s holds"
     )
     assert ada.edits(0) == (_judge(Verdict.CORRECTED, "pick the mug"),)

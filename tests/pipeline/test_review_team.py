@@ -21,7 +21,7 @@ from pipeline.review.exchange import export_jsonl, merge_store
 from pipeline.review.location import DATABASE_VARIABLE
 from pipeline.review.saved import saved_edits, saved_reviews
 from pipeline.review.store import ReviewStore
-from pipeline.review.team_address import configured_address
+from pipeline.review.team_address import address_of, configured_address
 from tests.postgres_server import PASSWORD, PostgresServer, postgres_server, why_not
 
 pytest.importorskip("psycopg")
@@ -376,6 +376,20 @@ def test_what_is_no_team_database_is_refused(
     with pytest.raises(DataError, match=says) as caught:
         ReviewStore.open(dataset)
     assert caught.value.code == "no_team_database"
+
+
+def test_a_password_among_the_parameters_is_masked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PGPASSWORD", raising=False)
+    asked: list[bool] = []
+    monkeypatch.setattr(
+        "pipeline.review.team_address._from_keyring", lambda: asked.append(True) or ""
+    )
+    query = f"password={quote(PASSWORD)}&sslpassword=my-own-key"
+    address = address_of(f"postgresql://ada@host/reviews?{query}")
+    for words in (repr(address), address.shown, address.scrub(f"a {PASSWORD} b my-own-key")):
+        assert PASSWORD not in words
+        assert "my-own-key" not in words
+    assert not asked
 
 
 def test_identity_is_that_of_the_dataset_and_not_of_the_machine(tmp_path: Path) -> None:

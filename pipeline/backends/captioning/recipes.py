@@ -47,15 +47,14 @@ class RecipeBook:
         return tuple(r.name for r in self.recipes)
 
     def get(self, name: str) -> Recipe:
-        """Return a recipe; DataError `no_recipe` with the names that exist."""
+        """Return a recipe; DataError `no_recipe` with what is wrong with it, or the names."""
         for recipe in self.recipes:
             if recipe.name == name:
                 return recipe
         broken = [str(p.message) for p in self.problems if f"{name}.toml" in p.message]
-        more = f"; {broken[0]}" if broken else ""
-        raise DataError(
-            "no_recipe", f"no recipe “{name}”; there are: {', '.join(self.names)}{more}"
-        )
+        if broken:
+            raise DataError("no_recipe", f"the recipe “{name}” cannot be used: {broken[0]}")
+        raise DataError("no_recipe", f"no recipe “{name}”; there are: {', '.join(self.names)}")
 
 
 def user_folder() -> Path:

@@ -13,7 +13,7 @@ import logging
 from pathlib import Path
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.backends.language.answer_store import caches_folder
 from pipeline.model.drafting import (
@@ -40,7 +40,7 @@ class KeptPart(BaseModel):
     kind: PartKind
     role: str
     text: str = ""
-    content: str = ""
+    content: str = Field(default="", pattern=r"^[0-9a-f]*$")
     mime: str = ""
     width: int = 0
     height: int = 0

@@ -121,7 +121,7 @@ def read_json(text: str, model: type[M]) -> M:
         raise BadAnswer("it holds no JSON object")
     try:
         data = json.loads(text[start : end + 1])
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # a number of 5,000 digits is a ValueError
         where = f" at character {error.pos}" if isinstance(error, json.JSONDecodeError) else ""
         raise BadAnswer(f"it is no valid JSON{where}") from error
     try:

@@ -179,7 +179,9 @@ class ServerRefusal(Exception):  # noqa: N818 - named like the event
     ) -> None:
         super().__init__(f"{status} {message}")
         self.status = status
-        self.message = " ".join(message.split())[:300]
+        # Printable only: it is shown in terminals and windows.
+        shown = "".join(c if c.isprintable() else " " for c in message)
+        self.message = " ".join(shown.split())[:300]
         self.retry_after = retry_after
         self.about_key = about_key or status in (401, 403)
         self.final = final

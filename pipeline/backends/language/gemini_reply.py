@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pipeline.backends.language.answer_schema import one_line
 from pipeline.backends.language.credentials import Secret
 from pipeline.backends.language.endpoint import Reply, ServerRefusal
 from pipeline.backends.language.http_faults import retry_after, seconds
@@ -74,12 +75,12 @@ def read_reply(response: Any, model: str, key: Secret) -> Reply:
         blocked = f"no candidate, reason {why}"
     return Reply(
         key.scrub(text),
-        key.scrub(str(response.model_version or model))[:80],
+        one_line(key.scrub(str(response.model_version or model)), 80),
         tokens_in,
         tokens_out,
         cut=reason == "MAX_TOKENS",
         blocked=blocked,
-        request_id=key.scrub(str(response.response_id or ""))[:120],
+        request_id=one_line(key.scrub(str(response.response_id or "")), 120),
         tokens=without_key(tokens, key),
     )
 

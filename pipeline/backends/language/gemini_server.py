@@ -166,7 +166,7 @@ class GenerateContent:
             raise read_refusal(error, self._key) from None
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise fault_of(error) from None
-        except (errors.UnknownApiResponseError, ValueError) as error:
+        except (errors.UnknownApiResponseError, ValueError, RecursionError) as error:
             reason = self._key.scrub(" ".join(str(error).split()))[:200]
             raise DataError(
                 "bad_answer", f"{self.title} does not speak Gemini's protocol: {reason}."

@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.backends.language.answer_schema import one_line
 from pipeline.backends.language.credentials import Secret
 from pipeline.backends.language.endpoint import Reply, ServerRefusal
 from pipeline.backends.language.http_faults import retry_after
-from pipeline.backends.language.token_choices import token_choice, without_key
+from pipeline.backends.language.token_choices import (
+    token_choice,
+    whole_characters,
+    without_key,
+)
 from pipeline.model.drafting import TokenChoice
 from pipeline.model.problem import DataError
 
+_MOST_TOKENS = 1_000_000_000
+"""More than any model reads or writes: what a server counts beyond it is no count."""
 _NO_CREDIT = frozenset({"insufficient_quota", "billing_not_active"})
 
 
@@ -68,13 +75,13 @@ def read_reply(data: dict[str, Any], model: str, request_id: str, key: Secret, s
     if reason == "content_filter":
         blocked = "its content filter stopped it"
     return Reply(
-        key.scrub(str(content or "")),
-        key.scrub(str(data.get("model") or model))[:80],
+        whole_characters(key.scrub(str(content or ""))),
+        one_line(key.scrub(str(data.get("model") or model)), 80),
         _count(usage.get("prompt_tokens")),
         _count(usage.get("completion_tokens")),
         cut=reason == "length",
-        blocked=key.scrub(" ".join(blocked.split())[:200]),
-        request_id=key.scrub(request_id or str(data.get("id") or ""))[:120],
+        blocked=one_line(key.scrub(blocked), 200),
+        request_id=one_line(key.scrub(request_id or str(data.get("id") or "")), 120),
         tokens=without_key(_tokens(choice.get("logprobs")), key),
     )
 
@@ -97,4 +104,4 @@ def _tokens(logprobs: Any) -> tuple[TokenChoice, ...]:
 
 
 def _count(value: Any) -> int:
-    return value if isinstance(value, int) and value > 0 else 0
+    return value if isinstance(value, int) and 0 < value <= _MOST_TOKENS else 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import importlib.util
+import json
 import logging
 import os
 from collections.abc import AsyncIterator
@@ -36,6 +37,8 @@ ADDRESS_VARIABLE = "OPENAI_BASE_URL"
 """Environment variable of OpenAI's own SDK with the address of a server."""
 
 _PATH = "/chat/completions"
+_MOST_BYTES = 32 << 20
+"""Of an answer; the log-probabilities of the longest one take some megabytes."""
 
 
 class OpenAIServer:
@@ -66,7 +69,8 @@ class OpenAIServer:
         if not given and not own:
             raise DataError(
                 "no_address",
-                f"set {option} to the address of the server: http://127.0.0.1:8000/v1 for vLLM, "
+                f"set {option} or {ADDRESS_VARIABLE} to the address of the server: "
+                "http://127.0.0.1:8000/v1 for vLLM, "
                 "http://127.0.0.1:8080/v1 for llama.cpp, http://127.0.0.1:11434/v1 for Ollama.",
             )
         url = checked_address(given or own, option if given else ADDRESS_VARIABLE)
@@ -173,12 +177,21 @@ class ChatCompletions:
         import httpx2
 
         try:
-            response = await self._client.request(method, self._url + path, json=body)
+            async with self._client.stream(method, self._url + path, json=body) as response:
+                text = bytearray()
+                async for chunk in response.aiter_bytes():
+                    text += chunk
+                    if len(text) > _MOST_BYTES:
+                        raise DataError(
+                            "bad_answer",
+                            f"{self.title} sends more than {_MOST_BYTES >> 20} MiB; check "
+                            f"{self._stage}.base_url.",
+                        )
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise fault_of(error) from None
         try:
-            data = response.json()
-        except ValueError:
+            data = json.loads(text)
+        except (ValueError, RecursionError):
             data = None
         if response.status_code != 200:
             raise read_refusal(response.status_code, response.headers, data, self._key)

@@ -21,9 +21,14 @@ def token_choice(token: Any, logprob: Any, others: Iterable[tuple[Any, Any]]) ->
         logprob: Natural logarithm of its probability.
         others: (token, logprob) of the candidates at its place.
     """
-    rows = [(str(t if t is not None else ""), _finite(p)) for t, p in others]
+    rows = [(_word(t), _finite(p)) for t, p in others]
     rows.sort(key=lambda row: -row[1])
-    return TokenChoice(str(token if token is not None else ""), _finite(logprob), tuple(rows))
+    return TokenChoice(_word(token), _finite(logprob), tuple(rows))
+
+
+def whole_characters(text: str) -> str:
+    """Half characters, which JSON can spell and no file can hold, as question marks."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def without_key(tokens: tuple[TokenChoice, ...], key: Secret) -> tuple[TokenChoice, ...]:
@@ -33,9 +38,13 @@ def without_key(tokens: tuple[TokenChoice, ...], key: Secret) -> tuple[TokenChoi
     return tokens if key.scrub(text) == text and key.scrub(others) == others else ()
 
 
+def _word(token: Any) -> str:
+    return whole_characters(str(token if token is not None else ""))
+
+
 def _finite(value: Any) -> float:
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return LEAST
     return LEAST if math.isnan(number) else min(max(number, LEAST), 0.0)

@@ -1,0 +1,142 @@
+"""What the window's start leaves for later: nobody waits for what is not on show yet."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtWidgets import QLabel, QWidget
+from pytestqt.qtbot import QtBot
+
+from app.main_window import MainWindow
+from app.window_run import make_window
+from widgets.caption_tabs import CaptionTabs
+
+pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", "propagateSizeHints")
+_LATER = (
+    # of views that are made when they are first shown
+    "app.caption_drafting",
+    "app.caption_entries",
+    "app.caption_request",
+    "app.collage_window",
+    "viewers.collage_viewer",
+    "viewers.exchange_",
+    "viewers.sent_",
+    "widgets.caption_fields_form",
+    "widgets.caption_history",
+    "widgets.check_list",
+    "widgets.completed_line",
+    "widgets.critique_form",
+    "widgets.disagreement_form",
+    "widgets.primitives_panel",
+    "widgets.recipe_choice",
+    "widgets.token_view",
+    # of stages that run in the worker
+    "pipeline.backends.captioning",
+    "pipeline.captioning",
+    "pipeline.evaluation.caption_",
+    "pipeline.review.critique",
+    "pipeline.review.primitives",
+    "pipeline.stages.caption_check",
+    "pipeline.stages.caption_corrections",
+    "pipeline.stages.caption_loop",
+    "pipeline.stages.caption_material",
+    "pipeline.stages.caption_offline",
+    "pipeline.stages.caption_online",
+    "pipeline.stages.check_claims",
+    "pipeline.stages.check_places",
+    "pipeline.stages.check_verbs",
+    # of other programs
+    "alembic",
+    "cv2",
+    "httpx",
+    "pyarrow",
+    "rerun",
+    "scipy",
+    "skimage",
+    "sqlalchemy",
+    "torch",
+)
+_PROGRAM = (
+    "import sys; from pathlib import Path;"
+    "from app.window_run import make_application, make_window;"
+    "application = make_application();"
+    "window = make_window('dark', settings_file=Path(sys.argv[1]));"
+    "window.show(); application.processEvents();"
+    "sys.stdout.write(' '.join(sys.modules)); sys.stdout.flush();"
+    "import os; os._exit(0)"  # What was begun in the background is not of interest.
+)
+_TABS = {"saw", "checks", "words", "history", "tags", "again"}
+
+
+@pytest.fixture
+def window(qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MainWindow]:
+    monkeypatch.setenv("DEMOSCOPE_CACHE_DIR", str(tmp_path / "cache"))
+    made = make_window("dark", settings_file=tmp_path / "settings.ini")
+    qtbot.addWidget(made)
+    made.show()
+    yield made
+    made.close()
+
+
+def test_the_start_loads_nothing_of_what_is_shown_later(tmp_path: Path) -> None:
+    environment = os.environ | {"QT_QPA_PLATFORM": "offscreen"}
+    for name in ("CONFIG", "DATA", "CACHE"):
+        environment[f"DEMOSCOPE_{name}_DIR"] = str(tmp_path / name)
+    done = subprocess.run(
+        [sys.executable, "-c", _PROGRAM, str(tmp_path / "settings.ini")],
+        cwd=Path(__file__).resolve().parents[2],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    loaded = done.stdout.split()
+    assert "app.main_window" in loaded, done.stderr
+    assert [name for name in loaded if name.startswith(_LATER)] == []
+
+
+def test_views_of_a_caption_are_made_when_they_are_first_shown(window: MainWindow) -> None:
+    tabs = window.panels.captions
+    assert set(tabs.names) == {"caption", *_TABS}
+    assert not any(tabs.is_made(name) for name in _TABS)
+    window.caption_views.do_caption_words()
+    assert {name for name in _TABS if tabs.is_made(name)} == {"words"}
+    assert window.caption_views.words.isVisible()
+    window.caption_views.do_model_saw()
+    assert window.caption_views.collage.isVisible()
+    assert not tabs.is_made("history")
+
+
+def test_a_tab_is_made_once_and_tells_of_it(qtbot: QtBot) -> None:
+    tabs = CaptionTabs()
+    qtbot.addWidget(tabs)
+    parents: list[QWidget] = []
+
+    def make(parent: QWidget) -> QWidget:
+        parents.append(parent)
+        return QLabel("late", parent)
+
+    tabs.add("caption", "Caption", QLabel("here"))
+    tabs.add_later("history", "History", make, "all of it")
+    tabs.show()
+    told: list[str] = []
+    tabs.tabMade.connect(told.append)
+    assert (parents, tabs.is_made("caption"), tabs.is_made("history")) == ([], True, False)
+    for name in ("history", "caption", "history"):
+        tabs.show_tab(name)
+    assert told == ["history"]
+    assert len(parents) == 1
+    made = tabs.content("history")
+    assert made.isVisible()
+    assert made.parentWidget() is parents[0]
+    assert tabs.tabToolTip(1) == "all of it"
+    tabs.set_title("history", "History: 3")
+    assert tabs.tabText(1) == "History: 3"
+    with pytest.raises(KeyError):
+        tabs.content("nothing")
