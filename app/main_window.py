@@ -24,6 +24,7 @@ from app.panels import Panels
 from app.point_selection import PointSelection
 from app.rerun_side import RerunSide
 from app.session_control import SessionControl
+from app.team_reviews import TeamReviews
 from app.views import Views
 from pipeline.document import Changes, Part
 from widgets.theme import apply_theme
@@ -71,6 +72,7 @@ class MainWindow(QMainWindow):
         self.consistency = ConsistencyControl(self.panels.timeline, control, self)
         self.points = PointSelection(self.panels, control, self.consistency, self)
         self.review = CaptionReview(self.panels, control, self, self)
+        self._team = TeamReviews(control, self)
         self.caption_views = CaptionViews(self.panels, control, self)
         others = (self.rerun, self.points, self.review, self.caption_views)
         self.handlers = ActionHandlers(control, self.panels, self.intents, self.table, self, others)
@@ -270,6 +272,7 @@ class MainWindow(QMainWindow):
         self.explanation.close()
         self.intents.close()
         self.review.close()
+        self._team.close()
         self.caption_views.close()
         self.handlers.models.close()
         self.handlers.dataset.close()
