@@ -8,19 +8,21 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import ConfigDict, Field, TypeAdapter, model_validator
 
 from pipeline.model.candidate import Box
-from pipeline.model.caption import Verdict
-from pipeline.model.caption_fields import CaptionField
+from pipeline.model.caption_edits import CritiqueCaption as CritiqueCaption
+from pipeline.model.caption_edits import JudgeCaption as JudgeCaption
+from pipeline.model.caption_edits import ReviewCaption as ReviewCaption
+from pipeline.model.caption_edits import TagCaption as TagCaption
 from pipeline.model.demonstration import Combine, MotionKind
+from pipeline.model.edit_base import EPISODE_SCOPE as EPISODE_SCOPE
+from pipeline.model.edit_base import EditBase
 from pipeline.model.phases import PhaseName
 
 _LATE = ConfigDict(defer_build=True)
 """Validators are made on first use, not while the window starts."""
 
-EPISODE_SCOPE = -1
-"""`subtask` of edits that concern the whole episode."""
 MAX_PICTURE_SIDE = 16_384
 """Longest side of a picture on which a mask is taken; decoding one is bounded by it."""
 MAX_PICTURE_PIXELS = 1 << 26
@@ -31,32 +33,7 @@ MAX_MASK_RUNS = 1 << 18
 Percentile = Annotated[float, Field(ge=0.0, le=100.0)]
 
 
-class _Edit(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
-    stage: ClassVar[str]
-    subtask: int = EPISODE_SCOPE
-
-    @property
-    def slot(self) -> str:
-        """Edits with equal slots supersede each other."""
-        return f"{self.stage}/{self.subtask}"
-
-    @property
-    def seals(self) -> str:
-        """How slots begin that it changed the meaning of, empty for most edits.
-
-        An edit that seals is made on top of those before it: nothing supersedes it, and edits of
-        these slots that came before it are not superseded by later ones.
-        """
-        return ""
-
-    @property
-    def title(self) -> str:
-        """What undo and the history show."""
-        raise NotImplementedError
-
-
-class SetChannels(_Edit):
+class SetChannels(EditBase):
     """Choose the gripper channels of one arm (for the whole dataset), or say it has no gripper.
 
     Attributes:
@@ -96,7 +73,7 @@ class SetChannels(_Edit):
         return f"{'remove ' if self.removed else ''}gripper channels of {self.arm}"
 
 
-class SetMotion(_Edit):
+class SetMotion(EditBase):
     """Choose the channels by whose rate an arm counts as moving (for the whole dataset).
 
     Attributes:
@@ -122,7 +99,7 @@ class SetMotion(_Edit):
         return f"motion channels of {self.arm}"
 
 
-class MoveBoundary(_Edit):
+class MoveBoundary(EditBase):
     """Move the boundary between phases `index` and `index + 1` of an arm (-1: the first start)."""
 
     kind: Literal["move_boundary"] = "move_boundary"
@@ -140,7 +117,7 @@ class MoveBoundary(_Edit):
         return f"move phase boundary to frame {self.frame}"
 
 
-class _Restructure(_Edit):
+class _Restructure(EditBase):
     """Changes which phases an arm has: boundaries moved before it are not those moved after it.
 
     Attributes:
@@ -216,7 +193,7 @@ class NamePhase(_Restructure):
         return f"call {self.was.words} at frame {self.frame} {self.name.words}"
 
 
-class Rename(_Edit):
+class Rename(EditBase):
     """Give the object and the target of a subtask other names."""
 
     kind: Literal["rename"] = "rename"
@@ -233,7 +210,7 @@ class Rename(_Edit):
         return f"rename object to “{self.object_name}”"
 
 
-class AddBox(_Edit):
+class AddBox(EditBase):
     """A box drawn by a person joins the candidates (`role` object) or the targets."""
 
     kind: Literal["add_box"] = "add_box"
@@ -250,7 +227,7 @@ class AddBox(_Edit):
         return f"draw {self.role} box"
 
 
-class FixBox(_Edit):
+class FixBox(EditBase):
     """Replace a candidate's box; the candidate is found again by its old box."""
 
     kind: Literal["fix_box"] = "fix_box"
@@ -267,7 +244,7 @@ class FixBox(_Edit):
         return "fix candidate box"
 
 
-class _Painted(_Edit):
+class _Painted(EditBase):
     """A mask on a picture.
 
     Attributes:
@@ -312,7 +289,7 @@ class PaintMask(_Painted):
         return f"paint mask of candidate #{self.candidate}"
 
 
-class MarkRobot(_Edit):
+class MarkRobot(EditBase):
     """Point at the robot: what a segmenter grows from the click is the active arm.
 
     Attributes:
@@ -357,7 +334,7 @@ class PaintRobot(_Painted):
         return f"robot mask of frame {self.frame}"
 
 
-class ChooseCandidate(_Edit):
+class ChooseCandidate(EditBase):
     """Choose the winner; stored as its box so that it survives a re-run of the proposals."""
 
     kind: Literal["choose_candidate"] = "choose_candidate"
@@ -371,109 +348,6 @@ class ChooseCandidate(_Edit):
     @property
     def title(self) -> str:
         return "choose candidate"
-
-
-class JudgeCaption(_Edit):
-    """Accept, correct or reject a caption."""
-
-    kind: Literal["judge_caption"] = "judge_caption"
-    stage: ClassVar[str] = "captions"
-    verdict: Verdict
-    draft: str
-    text: str
-
-    @property
-    def slot(self) -> str:
-        return f"captions/{self.subtask}"
-
-    @property
-    def title(self) -> str:
-        return f"caption {self.verdict.value}"
-
-
-class CritiqueCaption(_Edit):
-    """Say what is wrong with a caption, and what to do about it; the drafter then revises it.
-
-    A critique is never superseded. One that refines another takes its place in the loop.
-
-    Attributes:
-        uid: Of this critique, unique.
-        about: The caption that is criticised, as it was written.
-        fields: Parts that are wrong.
-        text: What is wrong and what to do.
-        corrections: (field, right value) pairs that the person gave, so that the offline drafter
-            can revise, too.
-        refines: `uid` of the critique that this one replaces, or empty.
-    """
-
-    kind: Literal["critique_caption"] = "critique_caption"
-    stage: ClassVar[str] = "captions"
-    uid: str = Field(min_length=1, max_length=64)
-    about: str = Field(max_length=4000)
-    fields: tuple[CaptionField, ...] = ()
-    text: str = Field(max_length=4000)
-    corrections: tuple[tuple[CaptionField, str], ...] = ()
-    refines: str = ""
-
-    @property
-    def slot(self) -> str:
-        return f"captions/{self.subtask}/critique/{self.uid}"
-
-    @property
-    def title(self) -> str:
-        return "refine the critique" if self.refines else "critique the caption"
-
-
-class TagCaption(_Edit):
-    """Tag which primitives are present (spec, captions: primitives first).
-
-    Attributes:
-        tags: (primitive, value) pairs, e.g. (`verb`, `stack`); all that hold, a value may be empty.
-    """
-
-    kind: Literal["tag_caption"] = "tag_caption"
-    stage: ClassVar[str] = "captions"
-    tags: tuple[tuple[str, str], ...]
-
-    @property
-    def slot(self) -> str:
-        return f"captions/{self.subtask}/tags"
-
-    @property
-    def title(self) -> str:
-        return "tag primitives"
-
-
-class ReviewCaption(_Edit):
-    """A reviewer's judgement of an annotator's work on a caption.
-
-    Attributes:
-        of: Name of the annotator.
-        caption: The caption as the annotator left it.
-        critique: `uid` of the annotator's last critique, or empty.
-        agrees: Whether caption and critique hold against the video.
-        errors: Fields that are wrong in the caption, if it does not hold.
-        false_alarms: Fields that the annotator flagged although they were right.
-        note: Free text.
-    """
-
-    kind: Literal["review_caption"] = "review_caption"
-    stage: ClassVar[str] = "captions"
-    of: str = Field(max_length=200)
-    caption: str = Field(max_length=4000)
-    critique: str = ""
-    agrees: bool
-    errors: tuple[CaptionField, ...] = ()
-    false_alarms: tuple[CaptionField, ...] = ()
-    note: str = Field(default="", max_length=4000)
-
-    @property
-    def slot(self) -> str:
-        return f"captions/{self.subtask}/review"
-
-    @property
-    def title(self) -> str:
-        return "agree with the caption" if self.agrees else "disagree with the caption"
 
 
 Edit = Annotated[
