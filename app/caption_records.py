@@ -14,7 +14,7 @@ from pipeline.model.caption import CaptionResult
 from pipeline.model.drafting import CaptionVersion
 from pipeline.model.edits import edits_of
 from pipeline.model.problem import DataError
-from pipeline.review.caption_story import STAGE, version_record
+from pipeline.review.caption_story import STAGE, identity, stories, version_record
 from pipeline.review.store import ReviewStore
 
 log = logging.getLogger(__name__)
@@ -72,10 +72,10 @@ class CaptionRecords(QObject):
         if self._control.document.session.read_only:
             return
         episode = demonstration.ref.episode
-        new = [v for v in result.versions if (episode, subtask, *_identity(v)) not in self._asked]
+        new = [v for v in result.versions if (episode, subtask, *identity(v)) not in self._asked]
         if not new:
             return
-        self._asked.update((episode, subtask, *_identity(v)) for v in new)
+        self._asked.update((episode, subtask, *identity(v)) for v in new)
         self._waiting.setdefault((episode, subtask), []).extend(new)
         self._later.start()
 
@@ -115,29 +115,24 @@ class CaptionRecords(QObject):
         if error is not None:
             log.warning("what a drafter wrote could not be recorded: %s", error)
             # It is tried again when the caption changes or somebody says something about it.
-            self._asked.difference_update((episode, subtask, *_identity(v)) for v in new)
+            self._asked.difference_update((episode, subtask, *identity(v)) for v in new)
             return
         demonstration = self._control.document.session.demonstration
         if count and demonstration is not None and demonstration.ref.episode == episode:
             self._panel.read_again()
 
 
-def _identity(version: CaptionVersion) -> tuple[str, ...]:
-    """What tells one version of a caption from another."""
-    return (version.text, version.drafter, version.model, version.recipe, version.critique)
-
-
 def _write(store: ReviewStore, episode: int, subtask: int, new: list[CaptionVersion]) -> int:
     """Record versions that the store does not hold; how many. Raises DataError."""
-    known = set()
-    for event in store.history(episode):
-        held = event.record if event.subtask == subtask else None
-        if held is not None:
-            keys = ("text", "drafter", "model", "recipe", "critique")
-            known.add(tuple(str(held.get(k, "")) for k in keys))
+    known = {
+        identity(version)
+        for story in stories(store.history(episode))
+        if story.subtask == subtask
+        for version in story.versions
+    }
     count = 0
     for version in new:
-        if _identity(version) in known:
+        if identity(version) in known:
             continue
         store.record(episode, subtask, version_record(version))
         count += 1

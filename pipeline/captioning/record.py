@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from pipeline.model.caption import CaptionResult
-from pipeline.model.drafting import CaptionVersion
-from pipeline.review.caption_story import STAGE, stories, version_record
-from pipeline.review.events import Event, Scalar
+from pipeline.review.caption_story import STAGE, identity, stories, version_record
+from pipeline.review.events import Event
 from pipeline.review.store import ReviewStore
-
-_Key = tuple[Scalar, ...]
 
 
 class CaptionRecorder:
@@ -21,10 +18,10 @@ class CaptionRecorder:
             store: Of the dataset.
         """
         self._store = store
-        self._known: dict[tuple[int, int], set[_Key]] = {}
+        self._known: dict[tuple[int, int], set[tuple[str, ...]]] = {}
         for story in stories(store.events()):
             known = self._known.setdefault((story.episode, story.subtask), set())
-            known.update((v.text, v.model, v.recipe, v.critique) for v in story.versions)
+            known.update(identity(v) for v in story.versions)
 
     def record(self, episode: int, subtask: int, result: CaptionResult) -> tuple[Event, ...]:
         """Record what models wrote; what was drafted offline is written again at no cost.
@@ -43,12 +40,8 @@ class CaptionRecorder:
         known = self._known.setdefault((episode, subtask), set())
         events = []
         for version in result.versions:
-            if version.exchange is None or _key(version) in known:
+            if version.exchange is None or identity(version) in known:
                 continue
             events.append(self._store.record(episode, subtask, version_record(version), STAGE))
-            known.add(_key(version))
+            known.add(identity(version))
         return tuple(events)
-
-
-def _key(version: CaptionVersion) -> _Key:
-    return (version.text, version.model, version.recipe, version.critique)

@@ -158,6 +158,11 @@ class CaptionStory:
         return next((v for v in reversed(self.versions) if v.text == text), None)
 
 
+def identity(version: CaptionVersion | WrittenVersion) -> tuple[str, ...]:
+    """What tells one version of a caption from another, as drafted or as recorded."""
+    return (version.text, version.drafter, version.model, version.recipe, version.critique)
+
+
 def version_record(version: CaptionVersion) -> dict[str, Scalar]:
     """What `ReviewStore.record` keeps of a version; read back by `stories`."""
     reply = version.exchange.reply if version.exchange is not None else None
