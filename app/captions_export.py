@@ -73,18 +73,14 @@ def run_export(arguments: argparse.Namespace) -> int:
     from pipeline.export.caption_samples import samples
     from pipeline.export.files import refuse_existing, write_export
     from pipeline.review.caption_story import stories
-    from pipeline.review.store import ReviewStore
+    from pipeline.review.saved import saved_reviews
     from pipeline.sources.hub.dataset import open_anything
 
     if arguments.out is not None:
         refuse_existing(arguments.out, force=arguments.force)
     source = open_anything(arguments.dataset, progress)
-    store = ReviewStore.open(source.info.path)
-    try:
-        events = store.events()
-    finally:
-        store.close()
-    told = stories(events)
+    with saved_reviews(source.info.path) as store:
+        told = stories(store.events() if store is not None else ())
     reviewed = tuple(sorted({story.episode for story in told}))
     graph = standard_graph()
     found = annotating(arguments, source, graph, episodes=reviewed)
@@ -135,15 +131,12 @@ def run_people(arguments: argparse.Namespace) -> int:
     # lazy: the pipeline
     from pipeline.review.caption_story import stories
     from pipeline.review.people import figures_of_people
-    from pipeline.review.store import ReviewStore
+    from pipeline.review.saved import saved_reviews
     from pipeline.sources.hub.dataset import open_anything
 
     source = open_anything(arguments.dataset, progress)
-    store = ReviewStore.open(source.info.path)
-    try:
-        people = figures_of_people(stories(store.events()))
-    finally:
-        store.close()
+    with saved_reviews(source.info.path) as store:
+        people = figures_of_people(stories(store.events() if store is not None else ()))
     if arguments.json:
         say(json.dumps([_plain(p) for p in people], indent=2))
         return 0

@@ -147,3 +147,14 @@ def test_a_wrong_day_is_one_sentence(reviewed: Path, capsys: pytest.CaptureFixtu
     with pytest.raises(SystemExit):
         main(["captions", "export", str(reviewed), "--since", "yesterday"])
     assert "2026-01-31" in capsys.readouterr().err
+
+
+def test_a_damaged_store_is_told_and_left_where_it_is(reviewed: Path, captions) -> None:
+    file = reviewed.parent / "v2.demoscope" / "review.sqlite"
+    file.write_bytes(b"SQLite format 3\0" + b"\xff" * 4000)
+    before = {path.name: path.read_bytes() for path in file.parent.iterdir()}
+    for action in ("export", "people"):
+        ran = captions(action, reviewed)
+        assert ran.code == 1
+        assert "review" in ran.err
+    assert {path.name: path.read_bytes() for path in file.parent.iterdir()} == before
