@@ -91,6 +91,8 @@ def preview(qtbot: QtBot, window: MainWindow) -> None:
 
 
 def click(qtbot: QtBot, view: SentPictureView, cell: int) -> None:
+    # A list that has just been shown is laid out in a later turn.
+    qtbot.waitUntil(lambda: view.cell_rect(cell).width() > 8, timeout=LONG)
     place: QPoint = view.cell_rect(cell).center().toPoint()
     qtbot.mouseClick(view, Qt.MouseButton.LeftButton, pos=place)
 
