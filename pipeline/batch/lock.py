@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
+from pipeline.model.file_lock import try_lock
 from pipeline.model.problem import DataError
 
 NAME = "lock"
@@ -31,7 +32,7 @@ class FolderLock:
         folder.mkdir(parents=True, exist_ok=True)
         file = self.path.open("a+b", buffering=0)
         try:
-            taken = _try(file)
+            taken = try_lock(file)
         except OSError:
             file.close()
             raise
@@ -69,35 +70,9 @@ def is_locked(folder: Path) -> bool:
     """Whether a run is at work in a folder now."""
     try:
         with (folder / NAME).open("r+b", buffering=0) as file:
-            return not _try(file)
+            return not try_lock(file)
     except OSError:
         return False
-
-
-def _try(file: IO[bytes]) -> bool:
-    """Lock a file without waiting; False if another process has it."""
-    try:
-        import fcntl
-    except ImportError:
-        return _try_windows(file)
-    try:
-        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _try_windows(file: IO[bytes]) -> bool:
-    import msvcrt
-
-    # Far behind the content, so that others can read who holds it.
-    file.seek(1 << 30)
-    try:
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
-    except OSError:
-        return False
-    file.seek(0)
-    return True
 
 
 def _owner(path: Path) -> str:

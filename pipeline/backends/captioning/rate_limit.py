@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO
 
 from pipeline.backends.language.exchange import Sleep
+from pipeline.model.file_lock import try_lock
 
 log = logging.getLogger(__name__)
 
@@ -126,33 +127,10 @@ def _read(data: bytes) -> _State:
 def _lock(file: IO[bytes]) -> None:
     """Lock a file; after 0.2 s without success go on, as nobody holds it that long."""
     for _ in range(_TRIES):
-        if _try(file):
+        try:
+            if try_lock(file):
+                return
+        except OSError:  # a file system without locks
             return
         time.sleep(_TRY_S)
     log.debug("%s stays locked", file.name)
-
-
-def _try(file: IO[bytes]) -> bool:
-    try:
-        import fcntl
-    except ImportError:
-        return _try_windows(file)
-    try:
-        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # a file system without locks
-        return True
-    return True
-
-
-def _try_windows(file: IO[bytes]) -> bool:
-    import msvcrt
-
-    # Far behind the content, which stays readable.
-    file.seek(1 << 30)
-    try:
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
-    except OSError:
-        return False
-    return True
