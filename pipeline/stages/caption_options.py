@@ -7,6 +7,12 @@ from dataclasses import dataclass
 from pipeline.model.options import option
 from pipeline.model.problem import DataError
 from pipeline.model.recipe import Reasoning, Recipe
+from pipeline.stages.server_options import (
+    attempts_option,
+    draw_option,
+    longest_wait_option,
+    timeout_option,
+)
 
 OFFLINE = "offline"
 """The drafter that needs no model."""
@@ -54,27 +60,10 @@ class CaptionsOptions:
         "How much the model may think before it answers; recipe takes the recipe's.",
         choices=(AS_RECIPE, *(r.value for r in Reasoning)),
     )
-    draw: int = option(
-        0, "Raise it to ask again instead of taking the kept answer.", low=0, high=1_000_000
-    )
-    timeout_s: float = option(
-        120.0, "How long one request may take.", unit="s", low=0.05, high=3600.0, keyed=False
-    )
-    attempts: int = option(
-        4,
-        "How often a request is sent while the server is busy (429, 5xx) or the connection breaks.",
-        low=1,
-        high=20,
-        keyed=False,
-    )
-    max_wait_s: float = option(
-        60.0,
-        "Longest time between two attempts; a server that asks for more is given up.",
-        unit="s",
-        low=0.0,
-        high=3600.0,
-        keyed=False,
-    )
+    draw: int = draw_option()
+    timeout_s: float = timeout_option(120.0)
+    attempts: int = attempts_option()
+    max_wait_s: float = longest_wait_option()
     requests_per_minute: int = option(
         0,
         "Most requests per minute to one server, by all processes of this machine together; 0 for "

@@ -6,6 +6,12 @@ from dataclasses import dataclass
 
 from pipeline.backends.language.protocol import LanguageSettings
 from pipeline.model.options import option
+from pipeline.stages.server_options import (
+    attempts_option,
+    draw_option,
+    longest_wait_option,
+    timeout_option,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +53,7 @@ class SubtasksOptions:
         "Tell the model when each phase begins and ends, to 0.1 s. Then only episodes with equal "
         "times share an answer.",
     )
-    draw: int = option(
-        0, "Raise it to ask again instead of taking the kept answer.", low=0, high=1_000_000
-    )
+    draw: int = draw_option()
     max_output_tokens: int = option(
         4096,
         "Where the server cuts the answer off, thoughts included; a cut answer is refused.",
@@ -58,24 +62,9 @@ class SubtasksOptions:
         high=1_000_000,
         keyed=False,
     )
-    timeout_s: float = option(
-        60.0, "How long one request may take.", unit="s", low=0.05, high=3600.0, keyed=False
-    )
-    attempts: int = option(
-        4,
-        "How often a request is sent while the server is busy (429, 5xx) or the connection breaks.",
-        low=1,
-        high=20,
-        keyed=False,
-    )
-    max_wait_s: float = option(
-        60.0,
-        "Longest time between two attempts; a server that asks for more is given up.",
-        unit="s",
-        low=0.0,
-        high=3600.0,
-        keyed=False,
-    )
+    timeout_s: float = timeout_option(60.0)
+    attempts: int = attempts_option()
+    max_wait_s: float = longest_wait_option()
     widen_s: float = option(
         0.2,
         "Time added before the approach and after the release where no other cycle of the arm is: "
