@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 from pipeline.model.caption import Verdict
 from pipeline.model.drafting import CaptionVersion
 from pipeline.model.edits import CritiqueCaption, JudgeCaption, ReviewCaption, TagCaption
 from pipeline.review.events import DATASET_WIDE, Event, Scalar, replay
+
+SaidEdit = TypeVar("SaidEdit")
 
 STAGE = "captions"
 WHAT = "caption_version"
@@ -46,33 +49,25 @@ class WrittenVersion:
 
 
 @dataclass(frozen=True, slots=True)
-class Critique:
-    """A critique, by whom and when; `order` tells what came first in all stores alike."""
+class Said(Generic[SaidEdit]):
+    """What a person said.
+
+    Attributes:
+        at: When, UTC, ISO 8601.
+        who: Their name.
+        edit: What.
+        order: What came first, in all stores alike.
+    """
 
     at: str
     who: str
-    edit: CritiqueCaption
+    edit: SaidEdit
     order: tuple[int, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """A verdict; `order` as in `Critique`."""
-
-    at: str
-    who: str
-    edit: JudgeCaption
-    order: tuple[int, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Review:
-    """A reviewer's judgement; `order` as in `Critique`."""
-
-    at: str
-    who: str
-    edit: ReviewCaption
-    order: tuple[int, str]
+Critique = Said[CritiqueCaption]
+Judgement = Said[JudgeCaption]
+Review = Said[ReviewCaption]
 
 
 @dataclass(frozen=True, slots=True)
