@@ -209,11 +209,11 @@ def _of_episode(episode: int, events: list[Event]) -> Iterable[CaptionStory]:
             continue
         of = parts[edit.subtask]
         if isinstance(edit, CritiqueCaption):
-            of.critiques.append(Critique(event.at, event.who, edit, event.order))
+            of.critiques.append(Said(event.at, event.who, edit, event.order))
         elif isinstance(edit, JudgeCaption):
-            of.judgements.append(Judgement(event.at, event.who, edit, event.order))
+            of.judgements.append(Said(event.at, event.who, edit, event.order))
         elif isinstance(edit, ReviewCaption):
-            of.reviews.append(Review(event.at, event.who, edit, event.order))
+            of.reviews.append(Said(event.at, event.who, edit, event.order))
         elif isinstance(edit, TagCaption):
             of.tags = edit.tags
     for subtask in sorted(parts):
