@@ -114,6 +114,16 @@ class Hands:
         )
 
 
+def opened(
+    qtbot: QtBot, windows: Callable[[], MainWindow], folder: Path, episodes: int
+) -> tuple[Hands, Path]:
+    """Hands in a window on a fresh dataset with so many episodes, and where that is."""
+    root = write_v2(folder / "v2", (12,) * episodes)
+    hands = Hands(qtbot, windows())
+    hands.open(root)
+    return hands, root
+
+
 def told(root: Path) -> dict[int, CaptionStory]:
     """What the store says about each episode's only caption."""
     store = ReviewStore.open(root)
@@ -231,9 +241,7 @@ def check(found: dict[int, CaptionStory], draft: str) -> None:
 def test_undo_leads_back_and_survives_a_restart(
     qtbot: QtBot, windows: Callable[[], MainWindow], tmp_path: Path
 ) -> None:
-    root = write_v2(tmp_path / "v2", (12,) * 3)
-    hands = Hands(qtbot, windows())
-    hands.open(root)
+    hands, root = opened(qtbot, windows, tmp_path, 3)
     hands.press(KEY.Key_Return)
     hands.wait_caption(1)
     hands.press(KEY.Key_X)
@@ -256,9 +264,7 @@ def test_undo_leads_back_and_survives_a_restart(
 def test_skipped_captions_come_back_at_the_end(
     qtbot: QtBot, windows: Callable[[], MainWindow], tmp_path: Path
 ) -> None:
-    root = write_v2(tmp_path / "v2", (12,) * 3)
-    hands = Hands(qtbot, windows())
-    hands.open(root)
+    hands, root = opened(qtbot, windows, tmp_path, 3)
     hands.press(KEY.Key_S)
     hands.wait_caption(1)
     hands.press(KEY.Key_Return)
@@ -271,9 +277,7 @@ def test_skipped_captions_come_back_at_the_end(
 def test_esc_keeps_what_was_typed(
     qtbot: QtBot, windows: Callable[[], MainWindow], tmp_path: Path
 ) -> None:
-    root = write_v2(tmp_path / "v2", (12,) * 2)
-    hands = Hands(qtbot, windows())
-    hands.open(root)
+    hands, _ = opened(qtbot, windows, tmp_path, 2)
     hands.press(KEY.Key_C)
     hands.press(KEY.Key_1)
     hands.type("lift")
@@ -338,9 +342,7 @@ def test_a_reviewer_sees_the_work_of_another_person(
 def test_history_and_primitives_are_a_key_away(
     qtbot: QtBot, windows: Callable[[], MainWindow], tmp_path: Path
 ) -> None:
-    root = write_v2(tmp_path / "v2", (12,) * 2)
-    hands = Hands(qtbot, windows())
-    hands.open(root)
+    hands, _ = opened(qtbot, windows, tmp_path, 2)
     panels = hands.window.panels
     hands.press(KEY.Key_F2)
     assert panels.captions.shown == "tags"
@@ -369,9 +371,7 @@ def test_history_and_primitives_are_a_key_away(
 def test_a_revision_that_is_on_its_way_is_not_judged(
     qtbot: QtBot, windows: Callable[[], MainWindow], tmp_path: Path
 ) -> None:
-    root = write_v2(tmp_path / "v2", (12,) * 2)
-    hands = Hands(qtbot, windows())
-    hands.open(root)
+    hands, _ = opened(qtbot, windows, tmp_path, 2)
     hands.press(KEY.Key_C)
     hands.press(KEY.Key_2)
     hands.type("green cube")

@@ -66,7 +66,8 @@ _PROGRAM = (
     "from app.window_run import make_application, make_window;"
     "application = make_application();"
     "window = make_window('dark', settings_file=Path(sys.argv[1]));"
-    "window.show(); application.processEvents();"
+    "window.show();"
+    "from PySide6.QtCore import QTimer; QTimer.singleShot(0, application.quit); application.exec();"
     "sys.stdout.write(' '.join(sys.modules)); sys.stdout.flush();"
     "import os; os._exit(0)"  # What was begun in the background is not of interest.
 )
