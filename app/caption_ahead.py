@@ -13,7 +13,7 @@ from app.session_control import SessionControl
 from pipeline.engine.cache import ResultCache, StageOutcome
 from pipeline.engine.graph import Graph, Plan
 from pipeline.model.demonstration import DatasetSource, Demonstration
-from pipeline.model.edits import EPISODE_SCOPE
+from pipeline.model.edits import EDIT, EPISODE_SCOPE
 from pipeline.model.episodes import present_indices
 from pipeline.review.caption_queue import CaptionQueue, Role
 from pipeline.review.store import ReviewStore
@@ -24,7 +24,7 @@ Place = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """The next caption in another episode.
+    """The next caption.
 
     Attributes:
         episode: Its episode.
@@ -104,6 +104,7 @@ class CaptionAhead(QObject):
         graph, who = control.document.graph, store.who if store is not None else ""
 
         def work() -> Prepared | None:
+            EDIT.rebuild()  # pydantic builds it when it is first used: not at the first verdict.
             if store is not None:
                 queue.update(store.events())
             return _Search(source, store, graph, cache, queue, who).run(question)

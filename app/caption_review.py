@@ -5,26 +5,32 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Protocol
 
-from PySide6.QtCore import QObject, Qt, QTimer
-from PySide6.QtWidgets import QApplication, QDockWidget, QInputDialog, QWidget
+from PySide6.QtCore import QObject, QTimer
+from PySide6.QtWidgets import QInputDialog, QWidget
 
 from app.caption_ahead import CaptionAhead, Place, Prepared
+from app.caption_aside import CaptionAside
 from app.caption_panel import CaptionPanel
 from app.caption_records import CaptionRecords
 from app.caption_undo import CaptionUndo
 from app.panels import Panels
-from app.playback import LoopRange
 from app.session_control import SessionControl
 from pipeline.document import Changes, Part
 from pipeline.model.caption_fields import CaptionField
-from pipeline.model.edits import CritiqueCaption, Edit, JudgeCaption, ReviewCaption, TagCaption
+from pipeline.model.edits import (
+    EPISODE_SCOPE,
+    CritiqueCaption,
+    Edit,
+    JudgeCaption,
+    ReviewCaption,
+    TagCaption,
+)
 from pipeline.review.caption_queue import Role, waits
 from pipeline.review.caption_story import stories
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QAction
 
-    from pipeline.model.subtask import Subtask
     from widgets.critique_form import CritiqueText
 
 _PENDING = "A revision is on its way: judge it when it is here"
@@ -56,6 +62,7 @@ class CaptionReview(QObject):
     Attributes:
         panel: What is shown.
         trail: Undo across episodes.
+        aside: Its clip, definitions and history.
     """
 
     def __init__(
@@ -67,12 +74,12 @@ class CaptionReview(QObject):
         self._shell = shell
         self.panel = CaptionPanel(panels, control, self)
         self.trail = CaptionUndo(control, self)
+        self.aside = CaptionAside(panels, control, shell.window(), self)
         self._records = CaptionRecords(control, self.panel, self)
         self._ahead = CaptionAhead(control, self)
         self._ahead.found.connect(self._on_found)
         self._skipped: set[Place] = set()
         self._going = 0
-        self._focus: QWidget | None = None
         self._look_later = QTimer(self)
         self._look_later.setSingleShot(True)
         self._look_later.setInterval(_LOOK_AHEAD_MS)
@@ -99,7 +106,6 @@ class CaptionReview(QObject):
         editor.skipped.connect(self.do_skip)
         editor.agreed.connect(self.do_accept)
         editor.disagreed.connect(self._disagree)
-        editor.clipWanted.connect(self.do_play_clip)
         self._panels.captions.tabMade.connect(self._on_tab_made)
         control.bridge.changed.connect(self._on_changes)
         control.jobEnded.connect(lambda _: self._look_later.start())
@@ -107,9 +113,6 @@ class CaptionReview(QObject):
     def _on_tab_made(self, name: str) -> None:
         if name == "tags":
             self._panels.primitives.tagged.connect(self._tag)
-            self._panels.primitives.left.connect(self._back_to_caption)
-        elif name == "history":
-            self._panels.history.left.connect(self._back_to_caption)
 
     def _restore(self) -> None:
         role = self._shell.recall("caption_role", Role.ANNOTATOR.value)
@@ -133,25 +136,25 @@ class CaptionReview(QObject):
         if self.panel.role is not Role.REVIEWER:
             self.judge("rejected")
         elif self._may_review():
-            self._show_caption()
+            self.aside.show_caption()
             self._panels.caption.begin_disagreement()
 
     def do_correct(self) -> None:
         """Write the caption, by part or as a sentence."""
         if self._is_annotator():
-            self._show_caption()
+            self.aside.show_caption()
             self._panels.caption.begin_edit()
 
     def do_critique(self) -> None:
         """Criticise the caption, or refine the critique that the revision on show answers."""
         if self._is_annotator():
-            self._show_caption()
+            self.aside.show_caption()
             self._panels.caption.begin_critique()
 
     def do_critique_again(self) -> None:
         """Criticise the revision anew, beside the critique that it answers."""
         if self._is_annotator():
-            self._show_caption()
+            self.aside.show_caption()
             self._panels.caption.begin_critique(again=True)
 
     def judge(self, verdict: str, text: str = "") -> None:
@@ -255,19 +258,16 @@ class CaptionReview(QObject):
         episode = demonstration.ref.episode
         self._records.record_shown()
         go_on = go_on and self._shell.action("go_on").isChecked()
-        prepared = self._prepared_next() if go_on else None
-        if prepared is not None and self._control.save(edit):
-            # This episode is left: only the next one is to be drawn.
-            self.trail.note(episode, edit.subtask)
-            self._control.said.emit(f"Saved: {edit.title}")
-            self._going = 0
-            self._show(prepared)
-            return
-        if not self._control.decide(edit, run=False):
+        following = self._following() if go_on else None
+        is_next = following is not None and self._control.save(edit)
+        if not is_next and not self._control.decide(edit, run=False):
             return
         self.trail.note(episode, edit.subtask)
         self._skipped.discard((episode, edit.subtask))
-        if go_on:
+        if following is not None and is_next:
+            self._control.said.emit(f"Saved: {edit.title}")
+            self._show(following)
+        elif go_on:
             self._go(1)
         now = self._control.document.session.demonstration
         if now is not None and now.ref.episode == episode:
@@ -323,15 +323,26 @@ class CaptionReview(QObject):
         if not self._going and self._control.document.session.demonstration is not None:
             self._look(1)
 
-    def _prepared_next(self) -> Prepared | None:
-        """The next caption, if it is in another episode and ready."""
-        if self._neighbour(1) is not None:
-            return None
-        return self._ahead.ready(1, self.panel.role, frozenset(self._skipped))
+    def _following(self) -> Prepared | None:
+        """The next caption, here or in another episode, if it is ready."""
+        subtask, session = self._neighbour(1), self._control.document.session
+        if subtask is None or session.demonstration is None:
+            return self._ahead.ready(1, self.panel.role, frozenset(self._skipped))
+        shown = (("subtasks", EPISODE_SCOPE), ("captions", subtask))
+        outcomes = tuple(session.results[node] for node in shown if node in session.results)
+        episode = session.demonstration.ref.episode
+        return Prepared(episode, subtask, session.demonstration, outcomes)
 
-    def _show(self, prepared: Prepared) -> None:
-        self.panel.preview(prepared.episode, prepared.subtask, prepared.outcomes)
-        self._control.show_prepared(prepared.demonstration, prepared.outcomes, prepared.subtask)
+    def _show(self, following: Prepared) -> None:
+        """Paint its caption, then everything else."""
+        self._going = 0
+        self.panel.preview(following.episode, following.subtask, following.outcomes)
+        if following.demonstration is self._control.document.session.demonstration:
+            self._control.show_saved(following.episode, following.subtask)
+        else:
+            self._control.show_prepared(
+                following.demonstration, following.outcomes, following.subtask
+            )
         self._look_later.start()
 
     def _look(self, step: int) -> None:
@@ -379,68 +390,6 @@ class CaptionReview(QObject):
             self._skipped.clear()
             self._going = 0
             self._ahead.forget()
-
-    # -- looking ---------------------------------------------------------------------------
-
-    def do_play_clip(self) -> None:
-        """Play the subtask round and round; again: stop."""
-        player, task = self._control.player, self._task()
-        if task is None:
-            return
-        clip = LoopRange(task.start, task.end - 1)
-        if player.playing and player.loop == clip:
-            player.stop()
-            player.set_loop(LoopRange())
-            return
-        player.set_loop(clip)
-        self._control.seek(task.start, "review")
-        player.play(1)
-
-    def _task(self) -> Subtask | None:
-        session = self._control.document.session
-        subtasks = session.result("subtasks")
-        tasks = subtasks.subtasks if subtasks is not None else ()
-        return tasks[session.subtask] if session.subtask < len(tasks) else None
-
-    def do_primitives(self) -> None:
-        """Definitions and decision rules, at the word that is written or judged; tags."""
-        if self._panels.captions.shown == "tags":
-            self._back_to_caption()
-            return
-        field, value = self._panels.caption.asked_field()
-        self._focus = QApplication.focusWidget()
-        self._raise()
-        self._panels.captions.show_tab("tags")
-        self._panels.primitives.begin(field, value)
-
-    def do_caption_history(self) -> None:
-        """Everything that was written and said about the caption."""
-        if self._panels.captions.shown == "history":
-            self._back_to_caption()
-            return
-        self._focus = QApplication.focusWidget()
-        self._raise()
-        self._panels.captions.show_tab("history")
-        self._panels.history.setFocus(Qt.FocusReason.ShortcutFocusReason)
-
-    def _back_to_caption(self) -> None:
-        """Back to where the keyboard was."""
-        self._panels.captions.show_tab("caption")
-        focus, self._focus = self._focus, None
-        inside = focus is not None and self._panels.caption.isAncestorOf(focus)
-        target = focus if inside and focus is not None else self._shell.window()
-        target.setFocus(Qt.FocusReason.OtherFocusReason)
-
-    def _show_caption(self) -> None:
-        self._raise()
-        self._panels.captions.show_tab("caption")
-
-    def _raise(self) -> None:
-        """Bring the dock to the front, wherever it is."""
-        dock = self._panels.captions.parentWidget()
-        if isinstance(dock, QDockWidget):
-            dock.show()
-            dock.raise_()
 
     # -- settings --------------------------------------------------------------------------
 

@@ -74,7 +74,7 @@ class MainWindow(QMainWindow):
         self.review = CaptionReview(self.panels, control, self, self)
         self._team = TeamReviews(control, self)
         self.caption_views = CaptionViews(self.panels, control, self)
-        others = (self.rerun, self.points, self.review, self.caption_views)
+        others = (self.rerun, self.points, self.review, self.review.aside, self.caption_views)
         self.handlers = ActionHandlers(control, self.panels, self.intents, self.table, self, others)
         control.said.connect(lambda text: self.statusBar().showMessage(text, 8000))
         control.failed.connect(self.panels.banner.show_failure)

@@ -350,12 +350,23 @@ class SessionControl(QObject):
         return True
 
     def save(self, edit: Edit) -> bool:
-        """Save a correction of an episode that is left at once: nothing of it is shown or run.
+        """Save a correction without showing or running anything of it: the next caption is first.
+
+        `show_prepared` leaves the episode then, or `show_saved` puts it in force.
 
         Returns:
             False if it could not be saved; nothing has happened then.
         """
         return not self.document.session.read_only and self.commands.save(edit)
+
+    def show_saved(self, episode: int, subtask: int) -> None:
+        """Put in force what `save` saved of the open episode, and select a subtask.
+
+        Args:
+            episode: The open one.
+            subtask: To select; the caller runs.
+        """
+        self.document.set_edits(self.commands.edits_of(episode), "review", subtask=subtask)
 
     def undo(self, *, back: bool = True) -> CommandResult | None:
         """Take the newest correction back, or put the last undone one in force again.

@@ -324,9 +324,7 @@ class Document:
         count = self.session.subtask_count
         if not 0 <= subtask < max(count, 1):
             return Changes(Part.NONE, initiator, self.revision)
-        session = replace(self.session, subtask=subtask, candidate=-1, point=-1)
-        parts = Part.SUBTASK | Part.CANDIDATE | Part.POINT | Part.RESULTS | Part.STAGES
-        return self._set(_with_winner(session), parts, initiator)
+        return self._set(_at_subtask(self.session, subtask), _OF_SUBTASK, initiator)
 
     def select_candidate(self, candidate: int, initiator: str = "") -> Changes:
         """Select a candidate to look at (this chooses nothing); no point of it is selected."""
@@ -353,12 +351,22 @@ class Document:
         parts = Part.OPTIONS | Part.STAGES
         return self._set(replace(self.session, options=new), parts, initiator)
 
-    def set_edits(self, edits: tuple[Edit, ...], initiator: str = "") -> Changes:
-        """Put another set of edits in force; what they enter turns stale. Not if read-only."""
+    def set_edits(
+        self, edits: tuple[Edit, ...], initiator: str = "", *, subtask: int | None = None
+    ) -> Changes:
+        """Put another set of edits in force; what they enter turns stale. Not if read-only.
+
+        Args:
+            edits: All that are in force.
+            initiator: Who asks.
+            subtask: To select in the same change: views are refreshed once. None: stay.
+        """
         if self.session.read_only:
             return self.say_again()
-        parts = Part.EDITS | Part.STAGES
-        return self._set(replace(self.session, edits=edits), parts, initiator)
+        session, parts = replace(self.session, edits=edits), Part.EDITS | Part.STAGES
+        if subtask is not None and 0 <= subtask < session.subtask_count:
+            session, parts = _at_subtask(session, subtask), parts | _OF_SUBTASK
+        return self._set(session, parts, initiator)
 
     def begin_run(self) -> Changes:
         """Forget failures: a new run tries those stages again, and the last one may be kept."""
@@ -450,6 +458,13 @@ class Document:
         for listener in self._listeners:
             listener(changes)
         return changes
+
+
+_OF_SUBTASK = Part.SUBTASK | Part.CANDIDATE | Part.POINT | Part.RESULTS | Part.STAGES
+
+
+def _at_subtask(session: Session, subtask: int) -> Session:
+    return _with_winner(replace(session, subtask=subtask, candidate=-1, point=-1))
 
 
 def _with_winner(session: Session) -> Session:

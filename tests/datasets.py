@@ -64,10 +64,11 @@ def write_video(
         container.mux(stream.encode())
 
 
-def signals(length: int) -> tuple[np.ndarray, np.ndarray]:
+def signals(length: int, grasps: int = 1) -> tuple[np.ndarray, np.ndarray]:
     """State and action (T, 3): two joints that move and a gripper, 1 open .. 0 closed."""
     t = np.linspace(0, 1, length)
-    gripper = np.where((t > 0.35) & (t < 0.7), 0.1, 1.0)
+    share = t * grasps % 1
+    gripper = np.where((share > 0.35) & (share < 0.7), 0.1, 1.0)
     state = np.stack([np.sin(6 * t), np.cos(4 * t), gripper], axis=1).astype(np.float32)
     action = state.copy()
     action[:, 2] = np.where(gripper < 0.5, 0.0, 1.0)
@@ -103,9 +104,9 @@ def info_json(version: str, episodes: int, fps: int, names: Any, **extra: Any) -
     }
 
 
-def table(length: int, episode: int, fps: int) -> pa.Table:
+def table(length: int, episode: int, fps: int, grasps: int = 1) -> pa.Table:
     """Rows of one episode."""
-    state, action = signals(length)
+    state, action = signals(length, grasps)
     return pa.table(
         {
             "observation.state": pa.array(state.tolist(), pa.list_(pa.float32(), 3)),
@@ -120,7 +121,12 @@ def table(length: int, episode: int, fps: int) -> pa.Table:
 
 
 def write_v2(
-    root: Path, lengths: Sequence[int] = (20, 24), *, names: Any = NAMES, fps: int = 10
+    root: Path,
+    lengths: Sequence[int] = (20, 24),
+    *,
+    names: Any = NAMES,
+    fps: int = 10,
+    grasps: int = 1,
 ) -> Path:
     """A LeRobot v2.1 dataset, one file per episode."""
     (root / "meta").mkdir(parents=True)
@@ -136,7 +142,7 @@ def write_v2(
     for i, n in enumerate(lengths):
         path = root / V2_DATA.format(episode_chunk=0, episode_index=i)
         path.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(table(n, i, fps), path)
+        pq.write_table(table(n, i, fps, grasps), path)
         video = root / V2_VIDEO.format(episode_chunk=0, episode_index=i, video_key=FRONT)
         write_video(video, [picture(f, i) for f in range(n)], fps)
     return root

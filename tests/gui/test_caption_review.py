@@ -13,6 +13,7 @@ from pytestqt.qtbot import QtBot
 
 from app.main_window import MainWindow
 from app.window_run import make_window
+from pipeline.document import Part
 from pipeline.model.caption import Verdict
 from pipeline.model.edits import CritiqueCaption, JudgeCaption
 from pipeline.review.caption_story import CaptionStory, stories
@@ -96,6 +97,10 @@ class Hands:
         return demonstration.ref.episode
 
     @property
+    def place(self) -> tuple[int, int]:
+        return self.episode, self.window.control.document.session.subtask
+
+    @property
     def text(self) -> str:
         caption = self.window.panels.caption.caption
         return caption.text if caption is not None else ""
@@ -115,10 +120,10 @@ class Hands:
 
 
 def opened(
-    qtbot: QtBot, windows: Callable[[], MainWindow], folder: Path, episodes: int
+    qtbot: QtBot, windows: Callable[[], MainWindow], folder: Path, episodes: int, grasps: int = 1
 ) -> tuple[Hands, Path]:
     """Hands in a window on a fresh dataset with so many episodes, and where that is."""
-    root = write_v2(folder / "v2", (12,) * episodes)
+    root = write_v2(folder / "v2", (12 if grasps == 1 else 24 * grasps,) * episodes, grasps=grasps)
     hands = Hands(qtbot, windows())
     hands.open(root)
     return hands, root
@@ -259,6 +264,44 @@ def test_undo_leads_back_and_survives_a_restart(
     hands.press(KEY.Key_Z, MODIFIER.ControlModifier)
     hands.wait_caption(0)
     assert hands.window.panels.caption.caption.verdict is None
+
+
+def test_the_next_caption_of_an_episode_is_painted_before_anything_else_changes(
+    qtbot: QtBot, windows: Callable[[], MainWindow], tmp_path: Path
+) -> None:
+    hands, root = opened(qtbot, windows, tmp_path, 2, grasps=2)
+    control, seen = hands.window.control, []
+    assert control.document.session.subtask_count == 2
+    hands.wait_caption(0)
+    assert hands.window.panels.caption.caption is control.document.session.result("captions")
+
+    def note(what: str) -> None:
+        store = control.commands.store
+        saved = len(store.edits(0)) if store is not None else -1
+        seen.append((what, hands.place, saved))
+
+    preview = hands.window.review.panel.preview
+    hands.window.review.panel.preview = lambda *a: (preview(*a), note("painted"))  # type: ignore[method-assign,assignment,func-returns-value]
+    control.bridge.changed.connect(
+        lambda changes: note("edits") if changes.parts & Part.EDITS else None
+    )
+    hands.press(KEY.Key_X)
+    # On the disk, then painted, then everything else in one change.
+    assert seen == [("painted", (0, 0), 1), ("edits", (0, 1), 1)]
+    assert hands.window.panels.caption.caption is control.document.session.result("captions")
+    hands.wait_caption(0)
+    hands.press(KEY.Key_Return)
+    hands.wait_caption(1)
+    assert hands.place == (1, 0)
+    store = ReviewStore.open(root)
+    found = [e for e in store.edits(0) if isinstance(e, JudgeCaption)]
+    store.close()
+    assert [(e.subtask, e.verdict) for e in found] == [(0, "rejected"), (1, "accepted")]
+    # Undo leads back through both.
+    hands.press(KEY.Key_Z, MODIFIER.ControlModifier)
+    qtbot.waitUntil(lambda: hands.place == (0, 1), timeout=LONG)
+    hands.press(KEY.Key_Z, MODIFIER.ControlModifier)
+    qtbot.waitUntil(lambda: hands.place == (0, 0), timeout=LONG)
 
 
 def test_skipped_captions_come_back_at_the_end(
