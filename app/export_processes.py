@@ -9,20 +9,16 @@ from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context
-from multiprocessing.synchronize import Event
 from typing import TYPE_CHECKING, Any
 
-from pipeline.batch.process import die_with
+from pipeline.engine.child_process import begin
 
 if TYPE_CHECKING:
+    from ctypes import c_byte
+
     from app.export_work import EpisodeExport
 
 log = logging.getLogger(__name__)
-
-_THREADS = (
-    *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"),
-    *("VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +68,8 @@ def export_side_by_side(
         work: Instead of exporting, for tests; a function of a module.
     """
     context = get_context("spawn")  # Rerun and OpenCV have threads, which a fork would not carry.
-    stop = context.Event()
+    # No Event: its lock would stay locked for ever if a process were killed while it holds it.
+    stop = context.RawValue("b", 0)
     do = work or export_one
     lost: list[ExportTask] = []
     try:
@@ -90,17 +87,17 @@ def export_side_by_side(
                 except BrokenProcessPool:
                     yield _dead(task)
     except BaseException:
-        stop.set()
+        stop.value = 1
         raise
 
 
 def _finished(
-    futures: dict[Future[EpisodeExport], ExportTask], stop: Event, pool: ProcessPoolExecutor
+    futures: dict[Future[EpisodeExport], ExportTask], stop: c_byte, pool: ProcessPoolExecutor
 ) -> Iterator[Future[EpisodeExport]]:
     try:
         yield from as_completed(futures)
     except BaseException:  # Ctrl+C: those at work stop at the next question.
-        stop.set()
+        stop.value = 1
         pool.shutdown(wait=False, cancel_futures=True)
         raise
 
@@ -112,20 +109,14 @@ def _dead(task: ExportTask) -> EpisodeExport:
     return EpisodeExport(task.episode, reasons=(reason,))
 
 
-def _begin(parent: int, stop: Event) -> None:
+def _begin(parent: int, stop: c_byte) -> None:
     """Start of a process: before NumPy is loaded, which reads how many threads it may use."""
     global _stop
-    import signal
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is for the command, which tells us.
-    die_with(parent)
-    for name in _THREADS:
-        os.environ[name] = "1"
-    logging.basicConfig(level=logging.CRITICAL)
+    begin(parent, threads=1)
     _stop = stop
 
 
-_stop: Event | None = None
+_stop: c_byte | None = None
 
 
 def export_one(task: ExportTask) -> EpisodeExport:
@@ -163,5 +154,5 @@ def export_one(task: ExportTask) -> EpisodeExport:
     return work.export(
         task.episode,
         EDITS.validate_json(task.edits),
-        cancelled=(lambda: False) if stop is None else stop.is_set,
+        cancelled=lambda: stop is not None and bool(stop.value),
     )

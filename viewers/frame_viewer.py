@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import (
     QFocusEvent,
@@ -15,20 +14,15 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QWidget
 
-from pipeline.model.arrays import Bool
 from pipeline.model.candidate import Box
-from pipeline.model.picture import Picture
 from viewers import tool_marks
 from viewers.box_tool import BoxDrag, Handle, handle_at, is_inside, is_large_enough, is_on_edge
-from viewers.brush_tool import Stroke, start_radius, stepped
-from viewers.marking_canvas import MARK, MarkingCanvas
-from viewers.overlay_painter import PaintedMask
+from viewers.brush_canvas import ERASE, PAINT, BrushCanvas
+from viewers.marking_canvas import MARK
 from viewers.overlays import OverlayData
 
 SELECT = "select"
 BOX = "box"
-PAINT = "paint"
-ERASE = "erase"
 TOOLS = (SELECT, BOX, PAINT, ERASE, MARK)
 _BRUSHES = (PAINT, ERASE)
 _ARROWS = {
@@ -42,7 +36,7 @@ FAR_NUDGE = 10.0
 """Image pixels by which Ctrl and an arrow key move the selected box, and with Shift as well."""
 
 
-class FrameViewer(MarkingCanvas):
+class FrameViewer(BrushCanvas):
     """Shows a frame with overlays; candidates can be clicked, boxes drawn, masks painted.
 
     The selected candidate's box can be changed at the keyframe: by its handles, by its edge or
@@ -53,7 +47,6 @@ class FrameViewer(MarkingCanvas):
         boxDrawn: x0, y0, x1, y1 of a new box, image pixels.
         boxChanged: Candidate id and its new box, image pixels, when a drag or a row of key
             presses has ended.
-        maskPainted: Candidate id and its new mask (H, W) bool, when a stroke has ended.
         toolChanged: One of `TOOLS`, when the viewer itself changed it: after a box was drawn
             and when Escape was pressed.
         wheelStepped: Frames to go, positive forwards: Shift and the wheel.
@@ -62,7 +55,6 @@ class FrameViewer(MarkingCanvas):
 
     boxDrawn = Signal(float, float, float, float)
     boxChanged = Signal(int, float, float, float, float)
-    maskPainted = Signal(int, object)
     toolChanged = Signal(str)
     wheelStepped = Signal(int)
     copyRequested = Signal()
@@ -74,37 +66,17 @@ class FrameViewer(MarkingCanvas):
         self._drag: BoxDrag | None = None
         self._pending: BoxDrag | None = None
         self._nudging = False
-        self._radius = 0.0
-        self._stroke: Stroke | None = None
-        self._painted: Stroke | None = None
         self._press: QPointF | None = None
 
     # Setters; none of them emits.
 
-    def set_picture(self, picture: Picture | None, frame: int) -> None:
-        """Show a picture.
-
-        Args:
-            picture: None shows the message instead.
-            frame: Frame of the episode that it is.
-        """
-        if frame != self._image_frame:
-            self._stroke = None
-        super().set_picture(picture, frame)
-
     def set_overlays(self, data: OverlayData | None) -> None:
         """Show other results. The winner becomes that of their scores."""
-        old, self._painted = self._data, None
+        old = self._data
         if old is None or data is None or data.proposals is not old.proposals:
             self.settle()
-            drag, stroke = self._drag, self._stroke
-            if drag is not None and drag.candidate >= 0:
+            if self._drag is not None and self._drag.candidate >= 0:
                 self._drag = None
-            # A stroke goes on if its candidate is still the same.
-            if stroke is not None and _box_of(old, stroke.candidate) != _box_of(
-                data, stroke.candidate
-            ):
-                self._stroke = None
         super().set_overlays(data)
 
     def settle(self) -> None:
@@ -129,20 +101,13 @@ class FrameViewer(MarkingCanvas):
         self._set_cursor(None)
         self.update()
 
-    def resize_brush(self, steps: int) -> None:
-        """Make the brush larger (`steps` > 0) or smaller."""
-        self._radius = stepped(self.brush_radius, steps)
-        self.update()
-
     @property
     def tool(self) -> str:
         """The mouse tool in force."""
         return self._tool
 
-    @property
-    def brush_radius(self) -> float:
-        """Radius of the brush in image pixels."""
-        return self._radius or start_radius(self.image_size)
+    def _brush(self) -> str:
+        return self._tool if self._tool in _BRUSHES else ""
 
     # Painting.
 
@@ -150,24 +115,10 @@ class FrameViewer(MarkingCanvas):
         drag = self._drag if self._drag is not None and self._drag.candidate >= 0 else self._pending
         return ((drag.candidate, drag.box),) if drag is not None else ()
 
-    def _painted_mask(self) -> PaintedMask | None:
-        stroke = self._stroke or self._painted
-        if stroke is not None:
-            return PaintedMask(stroke.candidate, stroke.mask, stroke.revision)
-        if self._tool not in _BRUSHES or self._data is None or self._reason_not_to_paint():
-            return None
-        candidate = self._emphasis.selected
-        return PaintedMask(candidate, self._data.unpacked_masks[candidate], 0)
-
     def _tool_hint(self) -> str:
         if self._tool == MARK:
             return self._reason_not_to_mark() or "mark the robot"
-        if self._tool not in _BRUSHES:
-            return ""
-        reason = self._reason_not_to_paint()
-        if reason:
-            return reason
-        return f"{self._tool} #{self._emphasis.selected}, radius {self.brush_radius:g} px"
+        return self._brush_hint() if self._tool in _BRUSHES else ""
 
     def _paint_tool(self, painter: QPainter) -> None:
         """Paint the rubber band, the crosshair, the handles and the brush."""
@@ -185,11 +136,7 @@ class FrameViewer(MarkingCanvas):
                 accent = self.palette().color(QPalette.ColorRole.Highlight)
                 tool_marks.paint_rubber_band(painter, box, accent)
         elif self._tool in _BRUSHES and self._mouse is not None and on_picture:
-            radius = self.brush_radius * self._view.scale
-            stroke = self._stroke
-            erases = stroke.erases if stroke is not None else self._tool == ERASE
-            if not self._reason_not_to_paint():
-                tool_marks.paint_brush(painter, self._mouse, radius, erases)
+            self._paint_brush(painter, self._mouse)
         if edited is not None:
             tool_marks.paint_handles(painter, self._view.box_to_view(edited))
         painter.setClipping(False)
@@ -424,45 +371,6 @@ class FrameViewer(MarkingCanvas):
         with_ctrl = bool(modifiers & Qt.KeyboardModifier.ControlModifier)
         return is_on_edge(box, x, y) or (with_ctrl and is_inside(box, x, y))
 
-    # The brush.
-
-    def _reason_not_to_paint(self) -> str:
-        """Why the brush can do nothing here, empty if it can."""
-        data = self._data
-        if data is None or data.masks is None:
-            return "no masks to paint yet"
-        if not self._is_own_camera():
-            return f"masks are on {data.proposals.camera.removeprefix('observation.images.')}"
-        if self._image_frame != data.keyframe:
-            return f"masks are painted at keyframe {data.keyframe}"
-        if (data.masks.width, data.masks.height) != self.image_size:
-            return f"masks are {data.masks.width}x{data.masks.height}, unlike the picture"
-        if self._emphasis.selected not in data.by_id:
-            return "select a candidate to paint"
-        return ""
-
-    def _begin_stroke(self, position: QPointF, inverse: bool) -> None:
-        data, candidate = self._data, self._emphasis.selected
-        if self._stroke is not None or data is None or self._reason_not_to_paint():
-            return
-        if not self._is_on_picture(position):
-            return
-        before = self._painted
-        base: Bool = data.unpacked_masks[candidate]
-        if before is not None and before.candidate == candidate:
-            base = before.mask
-        at = self._view.to_image(position.x(), position.y())
-        erases = (self._tool == ERASE) != inverse
-        self._stroke = Stroke.begin(candidate, base, erases, at, self.brush_radius)
-
-    def _finish_stroke(self, stroke: Stroke) -> None:
-        self._stroke = None
-        self.update()
-        if stroke.revision:
-            # It stays in sight until overlays that contain it arrive.
-            self._painted = stroke
-            self.maskPainted.emit(stroke.candidate, np.array(stroke.mask))
-
     # The mouse over the picture.
 
     def _may_pick(self) -> bool:
@@ -492,8 +400,3 @@ class FrameViewer(MarkingCanvas):
 
 def _sized(box: Box) -> tuple[float, float, float, float]:
     return box[0], box[1], box[2] - box[0], box[3] - box[1]
-
-
-def _box_of(data: OverlayData | None, candidate: int) -> Box | None:
-    found = data.by_id.get(candidate) if data is not None else None
-    return found.box if found is not None else None

@@ -9,7 +9,8 @@ from PySide6.QtCore import QEvent, QSize, Qt, Signal
 from PySide6.QtGui import QPalette, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QSlider, QToolButton, QWidget
 
-from viewers.frame_viewer import BOX, ERASE, PAINT, SELECT
+from viewers.brush_canvas import ERASE, PAINT
+from viewers.frame_viewer import BOX, SELECT
 from viewers.marking_canvas import MARK
 from viewers.overlay_icons import SIDE, overlay_icon
 from viewers.overlays import OverlayVisibility

@@ -3,48 +3,17 @@
 from __future__ import annotations
 
 from html import escape
-from typing import Any
 
-from PySide6.QtCore import (
-    QAbstractListModel,
-    QEvent,
-    QItemSelectionModel,
-    QModelIndex,
-    QPersistentModelIndex,
-    QRect,
-    QSize,
-    Qt,
-    Signal,
-)
-from PySide6.QtGui import (
-    QFont,
-    QFontMetrics,
-    QHideEvent,
-    QKeyEvent,
-    QMouseEvent,
-    QPainter,
-    QResizeEvent,
-)
-from PySide6.QtWidgets import (
-    QAbstractItemView,
-    QFrame,
-    QLabel,
-    QListView,
-    QStackedWidget,
-    QStyle,
-    QStyledItemDelegate,
-    QStyleOptionViewItem,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtCore import QEvent, QItemSelectionModel, Qt, Signal
+from PySide6.QtGui import QHideEvent, QKeyEvent, QMouseEvent
+from PySide6.QtWidgets import QLabel, QListView, QStackedWidget, QVBoxLayout, QWidget
 
 from pipeline.model.checks import ChecksResult, Constraint, ConstraintKind, Evidence, Outcome
-from widgets.fields import EmptyHint, keep_keys, muted, tip
-from widgets.icons import SIZE, Glyph, icon
-from widgets.theme import GRID, HALF_GRID, Status, Theme, colors, scaled
+from widgets.fields import EmptyHint, muted, tip
+from widgets.icons import Glyph
+from widgets.sentence_rows import SentenceRow, SentenceView
+from widgets.theme import GRID, HALF_GRID, Status, colors, scaled
 
-Index = QModelIndex | QPersistentModelIndex
-_ROLE = Qt.ItemDataRole.UserRole
 EMPTY = (
     "No checks yet.\n\nRun the stages of this subtask; the caption is checked after it is drafted."
 )
@@ -87,106 +56,30 @@ def underlined(caption: str, words: str, color: str) -> str:
     )
 
 
-class _Model(QAbstractListModel):
-    def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.constraints: tuple[Constraint, ...] = ()
-
-    def show(self, constraints: tuple[Constraint, ...]) -> None:
-        self.beginResetModel()
-        self.constraints = constraints
-        self.endResetModel()
-
-    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 - Qt's signature
-        return 0 if parent.isValid() else len(self.constraints)
-
-    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        constraint = self.constraints[index.row()]
-        if role == Qt.ItemDataRole.DisplayRole:
-            return constraint.claim
-        if role == _ROLE:
-            return constraint
-        if role == Qt.ItemDataRole.ToolTipRole:
-            where = (
-                "Click to see the evidence; Esc goes back."
-                if is_shown_anywhere(constraint.evidence)
-                else "There is no place to look at."
-            )
-            head = f"{constraint.outcome.value}: {constraint.claim}"
-            return tip(head, _ABOUT.get(constraint.kind, ""), constraint.why, where)
-        if role == Qt.ItemDataRole.AccessibleTextRole:
-            return f"{constraint.outcome.value}: {constraint.claim}. {constraint.why}"
-        return None
+def _row(constraint: Constraint) -> SentenceRow:
+    glyph, status = _LOOK[constraint.outcome]
+    word, claim, why = constraint.outcome.value, constraint.claim, constraint.why
+    where = (
+        "Click to see the evidence; Esc goes back."
+        if is_shown_anywhere(constraint.evidence)
+        else "There is no place to look at."
+    )
+    return SentenceRow(
+        glyph,
+        status,
+        title=claim,
+        sentence=why,
+        word=word,
+        copied=claim,
+        tip=tip(f"{word}: {claim}", _ABOUT.get(constraint.kind, ""), why, where),
+        spoken=f"{word}: {claim}. {why}",
+    )
 
 
-class _Delegate(QStyledItemDelegate):
-    """Icon, outcome and claim on the first line, the sentence wrapped below."""
-
-    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
-        constraint: Constraint = index.data(_ROLE)
-        rect: QRect = option.rect
-        palette = option.palette
-        state: QStyle.StateFlag = option.state
-        metrics: QFontMetrics = option.fontMetrics
-        theme: Theme = colors(palette)
-        selected = bool(state & QStyle.StateFlag.State_Selected)
-        painter.save()
-        if selected:
-            painter.fillRect(rect, palette.highlight())
-        elif state & QStyle.StateFlag.State_MouseOver:
-            painter.fillRect(rect, palette.alternateBase())
-        ink = palette.highlightedText().color() if selected else palette.text().color()
-        quiet = ink if selected else palette.placeholderText().color()
-        glyph, status = _LOOK[constraint.outcome]
-        mark = ink if selected else quiet if status is None else theme.status(status)
-        icon(glyph, mark).paint(painter, QRect(rect.x() + GRID, rect.y() + HALF_GRID, SIZE, SIZE))
-        area = rect.adjusted(2 * GRID + SIZE, HALF_GRID, -GRID, -HALF_GRID)
-        line = QRect(area.x(), area.y(), area.width(), metrics.height())
-        bold = QFont(option.font)
-        bold.setBold(True)
-        painter.setFont(bold)
-        painter.setPen(mark)
-        word = constraint.outcome.value
-        painter.drawText(line, Qt.AlignmentFlag.AlignVCenter, word)
-        left = _outcome_width(bold)
-        painter.setFont(option.font)
-        painter.setPen(ink)
-        claim = line.adjusted(left, 0, 0, 0)
-        text = metrics.elidedText(constraint.claim, Qt.TextElideMode.ElideRight, claim.width())
-        painter.drawText(claim, Qt.AlignmentFlag.AlignVCenter, text)
-        painter.setPen(quiet)
-        flags = Qt.TextFlag.TextWordWrap | Qt.AlignmentFlag.AlignTop
-        painter.drawText(area.adjusted(0, metrics.height(), 0, 0), flags, constraint.why)
-        painter.restore()
-
-    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
-        metrics: QFontMetrics = option.fontMetrics
-        view = self.parent()
-        width = view.viewport().width() if isinstance(view, QListView) else 240
-        inner = QRect(0, 0, max(width - 3 * GRID - SIZE, 40), 10_000)
-        why = index.data(_ROLE).why
-        text = metrics.boundingRect(inner, Qt.TextFlag.TextWordWrap, why)
-        return QSize(width, metrics.height() + text.height() + 2 * HALF_GRID)
-
-
-def _outcome_width(font: QFont) -> int:
-    """Room of the longest outcome, so that the claims stand below each other."""
-    metrics = QFontMetrics(font)
-    return max(metrics.horizontalAdvance(o.value) for o in Outcome) + GRID
-
-
-class _View(QListView):
-    """A list whose rows are as high as their wrapped text; Esc and a second click leave."""
+class _View(SentenceView):
+    """Esc and a second click leave."""
 
     left = Signal()
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        if event.size().width() != event.oldSize().width():
-            self.scheduleDelayedItemsLayout()
-
-    def keyboardSearch(self, search: str) -> None:  # noqa: N802 - Qt's name
-        """Letters are shortcuts of the window, not a search."""
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         index = self.indexAt(event.position().toPoint())
@@ -196,8 +89,10 @@ class _View(QListView):
             super().mousePressEvent(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() == Qt.Key.Key_Escape:
+        if event.key() == Qt.Key.Key_Escape and self.selectedIndexes():
             self.left.emit()
+        elif event.key() == Qt.Key.Key_Escape:
+            event.ignore()  # nothing is marked: whoever is around the list may leave
         elif event.key() in (Qt.Key.Key_Up, Qt.Key.Key_Down) and not self.selectedIndexes():
             # Qt has made the first row current with the focus, but chosen nothing.
             self.setCurrentIndex(self.model().index(max(self.currentIndex().row(), 0), 0))
@@ -222,17 +117,9 @@ class CheckList(QWidget):
         super().__init__(parent)
         self.setAccessibleName("Checks")
         self._result: ChecksResult | None = None
-        self._model = _Model(self)
-        self._view = _View(self)
-        self._view.setModel(self._model)
-        self._view.setItemDelegate(_Delegate(self._view))
-        self._view.setFrameShape(QFrame.Shape.NoFrame)
-        self._view.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self._view.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        self._view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self._view.setMouseTracking(True)
-        self._view.setAccessibleName("Checks")
-        keep_keys(self._view, (Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_Escape))
+        keys = (Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_Escape)
+        words = tuple(outcome.value for outcome in Outcome)
+        self._view = _View("Checks", keys, self, words=words, quiet_sentence=True)
         self._view.selectionModel().selectionChanged.connect(lambda _new, _old: self._chosen())
         self._view.left.connect(lambda: self.leave(back=True))
         self._caption = QLabel(self)
@@ -277,9 +164,7 @@ class CheckList(QWidget):
         self._result = result
         self._stack.setCurrentIndex(0 if result is None else 1)
         if not same:
-            blocked = self._view.selectionModel().blockSignals(True)
-            self._model.show(() if result is None else result.constraints)
-            self._view.selectionModel().blockSignals(blocked)
+            self._view.show_rows(map(_row, self._constraints))
         self._summary.setText(_summary(result, caption))
         self._show_caption()
 
@@ -301,7 +186,7 @@ class CheckList(QWidget):
     def choose(self, row: int) -> None:
         """Do as if the user had chosen a check."""
         flag = QItemSelectionModel.SelectionFlag.ClearAndSelect
-        self._view.selectionModel().setCurrentIndex(self._model.index(row), flag)
+        self._view.selectionModel().setCurrentIndex(self._view.model().index(row, 0), flag)
 
     def hideEvent(self, event: QHideEvent) -> None:
         """Another tab is looked at: what was marked is marked no more."""
@@ -320,7 +205,7 @@ class CheckList(QWidget):
     def chosen(self) -> Constraint | None:
         """The chosen check."""
         chosen = self._view.selectionModel().selectedIndexes()
-        return self._model.constraints[chosen[0].row()] if chosen else None
+        return self._constraints[chosen[0].row()] if chosen else None
 
     @property
     def summary(self) -> str:
@@ -331,6 +216,13 @@ class CheckList(QWidget):
     def caption_html(self) -> str:
         """The caption with the words that are underlined."""
         return self._caption.text()
+
+    @property
+    def _constraints(self) -> tuple[Constraint, ...]:
+        """What needs a person first: in a small dock only the first rows are seen (our choice)."""
+        if self._result is None:
+            return ()
+        return tuple(sorted(self._result.constraints, key=lambda c: c.outcome is not Outcome.FAIL))
 
     # Choosing.
 
@@ -352,12 +244,9 @@ class CheckList(QWidget):
         self._caption.setVisible(bool(text))
 
     def changeEvent(self, event: QEvent) -> None:
-        """Recolour with the theme, measure again with a new font."""
-        if hasattr(self, "_stack"):
-            if event.type() is QEvent.Type.PaletteChange:
-                self._show_caption()
-            elif event.type() is QEvent.Type.FontChange:
-                self._view.scheduleDelayedItemsLayout()
+        """Recolour with the theme."""
+        if event.type() is QEvent.Type.PaletteChange and hasattr(self, "_stack"):
+            self._show_caption()
         super().changeEvent(event)
 
 
@@ -368,7 +257,9 @@ def _summary(result: ChecksResult | None, caption: str) -> str:
         lines = [" · ".join(f"{result.count(o)} {o.value}" for o in Outcome)]
     else:
         lines = ["Nothing in this caption can be tested."]
-    lines += [p.message for p in result.problems]
+    # What failed stands in the first rows, in the same words.
+    told = [c.why for c in result.constraints if c.outcome is Outcome.FAIL and c.why]
+    lines += [p.message for p in result.problems if not any(why in p.message for why in told)]
     if caption and caption != result.text:
         lines.append("The caption has changed since: these checks are of the one above.")
     return "\n".join(lines)

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtWidgets import QApplication
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
 from pipeline.model.checks import ChecksResult, Outcome
@@ -67,6 +68,48 @@ def test_a_click_asks_for_the_evidence(qtbot: QtBot, checks: CheckList) -> None:
         qtbot.mouseClick(checks.view.viewport(), Qt.MouseButton.LeftButton, pos=middle(checks, 1))
     assert asked.args == [examples.checks().constraints[1].evidence]
     assert checks.chosen == examples.checks().constraints[1]
+
+
+def test_what_failed_comes_first(qtbot: QtBot, checks: CheckList) -> None:
+    failed, *others = examples.checks().constraints
+    checks.set_checks(ChecksResult(examples.CAPTION, (*others, failed)))
+    checks.choose(0)
+    assert checks.chosen == failed
+    checks.choose(1)
+    assert checks.chosen == others[0]
+
+
+def test_a_failure_is_told_once(checks: CheckList) -> None:
+    failed = examples.checks().constraints[0]
+    again = Problem("caption_contradicted", f"“{failed.claim}” is contradicted: {failed.why}")
+    other = Problem("checks_no_masks", "There are no masks.")
+    checks.set_checks(replace(examples.checks(), problems=(again, other)), examples.CAPTION)
+    assert failed.why not in checks.summary
+    assert other.message in checks.summary
+
+
+class Around(QWidget):
+    """Notes the keys that its child leaves over."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left_over: list[int] = []
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        self.left_over.append(event.key())
+
+
+def test_escape_without_a_choice_is_left_to_others(qtbot: QtBot) -> None:
+    around, checks = Around(), CheckList()
+    qtbot.addWidget(around)
+    QVBoxLayout(around).addWidget(checks)
+    checks.set_checks(examples.checks(), examples.CAPTION)
+    around.show()
+    checks.choose(0)
+    qtbot.keyClick(checks.view, Qt.Key.Key_Escape)
+    assert around.left_over == []
+    qtbot.keyClick(checks.view, Qt.Key.Key_Escape)
+    assert around.left_over == [Qt.Key.Key_Escape]
 
 
 def test_a_second_click_and_escape_leave_it(qtbot: QtBot, checks: CheckList) -> None:

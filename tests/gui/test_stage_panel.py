@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 
 import pytest
 from PySide6.QtCore import QModelIndex, QSize, Qt
@@ -23,6 +24,7 @@ from pytestqt.qtbot import QtBot
 
 from pipeline.model.options import option
 from pipeline.model.problem import Problem, Severity
+from widgets import stage_panel
 from widgets.options_form import OptionsForm
 from widgets.problem_list import ProblemList
 from widgets.stage_panel import StagePanel, StageRow, StageState
@@ -245,7 +247,11 @@ def test_disabled_buttons_say_why(panel: StagePanel) -> None:
     assert "Open an episode" in run.toolTip()
 
 
-def test_progress_says_what_how_far_and_how_long(panel: StagePanel, qtbot: QtBot) -> None:
+def test_progress_says_what_how_far_and_how_long(
+    panel: StagePanel, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 100.0
+    monkeypatch.setattr(stage_panel, "time", SimpleNamespace(monotonic=lambda: now))
     panel.set_busy(True)
     bar = panel.findChild(QProgressBar)
     assert bar is not None
@@ -257,7 +263,7 @@ def test_progress_says_what_how_far_and_how_long(panel: StagePanel, qtbot: QtBot
     line = next(w.text() for w in panel.findChildren(QLabel) if "frame 18 of 72" in w.text())
     assert line.startswith("25%")
     # After three seconds a quarter is done: nine are left.
-    panel._started -= 3.0
+    now += 3.0
     panel.set_progress("tracks", 0.25, "frame 18 of 72")
     assert any("9.0 s left" in w.text() for w in panel.findChildren(QLabel))
     with qtbot.waitSignal(panel.cancelRequested):

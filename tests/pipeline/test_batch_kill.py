@@ -12,8 +12,6 @@ import random
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +22,7 @@ from pipeline.engine.graph import Plan
 from pipeline.sources.detect import open_dataset
 from tests.datasets import REPOSITORY
 from tests.pipeline.batch_toys import FAULTS, LOG, ToilOptions, begun, graph, many_episodes
+from tests.process_watch import alive, wait_until
 
 EPISODES = 200
 LENGTHS = [16 + 2 * (i % 4) for i in range(EPISODES)]
@@ -44,22 +43,6 @@ def undisturbed(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Batc
     _, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     return batch
-
-
-def wait_until(true: Callable[[], bool], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it took too long"
-        time.sleep(0.002)
-
-
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-        state = Path(f"/proc/{pid}/stat")
-        return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 class Kept(NamedTuple):
