@@ -25,7 +25,8 @@ def add_parser(commands: Any) -> None:
         "reviews",
         help="export, import, merge and list what people said about a dataset",
         description="Reviews are events that are never changed. They lie beside the dataset, or "
-        "in the team's database if DEMOSCOPE_REVIEW_DATABASE names one: docs/reviews.md.",
+        "in the team's database if DEMOSCOPE_REVIEW_DATABASE names one. What could not reach it "
+        "waits on this machine, and goes there with every one of these commands: docs/reviews.md.",
     )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
 
@@ -130,6 +131,7 @@ def _export(options: argparse.Namespace) -> int:
     if options.out is not None:
         refuse_existing(options.out, force=options.force)
     with saved_reviews(_root(options)) as store:
+        _tell_gone(store)
         events = _chosen(store, options)
     if options.out is None:
         for line in export_lines(events):
@@ -145,6 +147,7 @@ def _log(options: argparse.Namespace) -> int:
     from pipeline.review.saved import saved_reviews
 
     with saved_reviews(_root(options)) as store:
+        _tell_gone(store)
         events = _chosen(store, options)
         conflicts = store.disagreements() if store is not None and options.conflicts else ()
     if options.conflicts:
@@ -168,6 +171,12 @@ def _log(options: argparse.Namespace) -> int:
         subtask = "" if event.subtask < 0 else f", subtask {event.subtask + 1}"
         say(f"{event.at[:19]}  {event.who:12} {place}{subtask}: {_what(event)}")
     return 0
+
+
+def _tell_gone(store: ReviewStore | None) -> None:
+    """Say what had waited on this machine for the team's database."""
+    if store is not None and store.gone:
+        note(store.gone)
 
 
 def _chosen(store: ReviewStore | None, options: argparse.Namespace) -> list[Event]:
@@ -200,9 +209,10 @@ def _take_over(options: argparse.Namespace) -> int:
 
     paths = options.files if options.action == "import" else options.others
     take = import_jsonl if options.action == "import" else merge_store
-    store = ReviewStore.open(_root(options))
+    store = ReviewStore.open(_root(options), offline=False)
     reports = []
     try:
+        _tell_gone(store)
         for problem in store.problems:
             note(problem.message)
         for path in paths:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from PySide6.QtCore import QObject, QTimer
 
 from app.session_control import SessionControl
 from pipeline.document import Changes, Part
 from pipeline.model.problem import DataError
+from pipeline.review.events import Event
 from pipeline.review.store import ReviewStore
 
 LOOK_MS = 2_000
@@ -16,6 +19,8 @@ LOOK_MS = 2_000
 class TeamReviews(QObject):
     """Puts others' corrections of the open episode in force, and says when they cannot be read.
 
+    It also says when one's own wait on this machine for the database, and when they have gone.
+
     Nothing is looked at while the store is a local file: nobody else writes it unseen.
     """
 
@@ -23,7 +28,9 @@ class TeamReviews(QObject):
         super().__init__(parent)
         self._control = control
         self._trouble = ""
-        self._seen = 0
+        self._kept = ""
+        self._gone = ""
+        self._seen: frozenset[str] = frozenset()
         self._look_again = QTimer(self, interval=LOOK_MS)
         self._look_again.timeout.connect(self.look)
         control.bridge.changed.connect(self._on_changes)
@@ -35,6 +42,7 @@ class TeamReviews(QObject):
             self._look_again.stop()
             return
         self._tell_trouble(store)
+        self._tell_kept(store)
         demonstration = self._control.document.session.demonstration
         if demonstration is None or self._control.jobs.busy:
             return  # A run in progress is not stopped by what others do; the next look sees it.
@@ -44,8 +52,10 @@ class TeamReviews(QObject):
             events = store.history(episode)
         except DataError:
             return  # The store has told it as its trouble.
-        news = [e for e in events[self._seen :] if e.kind != "record" and e.who != store.who]
-        self._seen = len(events)
+        # By identifier: what waited on another machine comes before events that are known.
+        new = [e for e in events if e.uuid not in self._seen]
+        news = [e for e in new if e.kind != "record" and e.who != store.who]
+        self._seen = _uuids(events)
         if edits == self._control.document.session.edits:
             return
         had_results = bool(self._control.document.session.results)
@@ -68,11 +78,13 @@ class TeamReviews(QObject):
         store = self._control.commands.store
         shared = store is not None and store.is_shared
         demonstration = self._control.document.session.demonstration
-        self._seen = 0
+        self._seen = frozenset()
         if changes.parts & Part.DATASET:
-            self._trouble = ""
+            self._trouble = self._kept = ""
+            # What went at once is among the reasons that are told when a dataset is opened.
+            self._gone = store.gone if store is not None else ""
         if store is not None and shared and demonstration is not None:
-            self._seen = len(store.history(demonstration.ref.episode))
+            self._seen = _uuids(store.history(demonstration.ref.episode))
         if shared and not self._look_again.isActive():
             self._look_again.start()
 
@@ -84,3 +96,16 @@ class TeamReviews(QObject):
                 self._control.failed.emit(f"What colleagues do is not seen: {trouble}", "")
             else:
                 self._control.said.emit("The shared reviews can be read again")
+
+    def _tell_kept(self, store: ReviewStore) -> None:
+        kept, gone = store.kept, store.gone
+        if kept and not self._kept:
+            self._control.failed.emit(f"What you do is {kept}", "")
+        self._kept = kept
+        if gone != self._gone:
+            self._gone = gone
+            self._control.said.emit(gone)
+
+
+def _uuids(events: Iterable[Event]) -> frozenset[str]:
+    return frozenset(e.uuid for e in events)

@@ -37,8 +37,9 @@ class CommandResult:
 class Commands:
     """Applies edits to the document and to the store, in that order of importance: saved first.
 
-    When the store cannot be written, edits live on in this session with their own undo, and
-    every result says so.
+    What a team's database cannot take now is saved, too: the store keeps it on this machine, and
+    titles say so. Only where nothing can be written edits live on in this session with their own
+    undo, and every result says so.
     """
 
     def __init__(self, document: Document) -> None:
@@ -85,7 +86,8 @@ class Commands:
         self._unsaved_undone.clear()
         edits = in_force((*self._document.session.edits, edit))
         changes = self._document.set_edits(edits, initiator)
-        return CommandResult(changes, edit.stage, edit.title, warning)
+        title = edit.title if warning else self._told(edit.title)
+        return CommandResult(changes, edit.stage, title, warning)
 
     def save(self, edit: Edit) -> bool:
         """Save an edit of the open episode without putting it in force: it is left at once.
@@ -130,7 +132,12 @@ class Commands:
             return None
         changes = self._document.set_edits(self.edits_of(episode), initiator)
         word = "undone" if back else "redone"
-        return CommandResult(changes, edit.stage, f"{word}: {edit.title}")
+        return CommandResult(changes, edit.stage, self._told(f"{word}: {edit.title}"))
+
+    def _told(self, title: str) -> str:
+        """A title, and where what was done is kept if it is not where it belongs."""
+        kept = self._store.kept if self._store is not None else ""
+        return f"{title} ({kept})" if kept else title
 
     def can_undo(self) -> str | None:
         """Title of what `undo` would take back, or None."""

@@ -13,6 +13,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
+from pipeline.review.location import DATABASE_VARIABLE
+
 USER = "reviewer"
 PASSWORD = "s3cret/of a@team"  # noqa: S105 - of a server that lives as long as the test
 PACKAGE = "postgresql"
@@ -73,6 +77,27 @@ class PostgresServer:
             connection.execute(f'CREATE DATABASE "{database}"'.encode())
         return self.url(database)
 
+    def share(self, name: str, monkeypatch: pytest.MonkeyPatch) -> str:
+        """Make the team's database and set it; its password is where libpq looks for it.
+
+        Returns:
+            Its address, without password.
+        """
+        url = self.create(name[:60])
+        monkeypatch.setenv("PGPASSWORD", PASSWORD)
+        monkeypatch.setenv(DATABASE_VARIABLE, url)
+        # How long an answer takes is a matter of the machine.
+        for setting in (
+            "team_database.CONNECT_SECONDS",
+            "team_database.ANSWER_SECONDS",
+            "team_database.BUSY_SECONDS",
+            "outbox.PATIENCE_SECONDS",
+        ):
+            monkeypatch.setattr(f"pipeline.review.{setting}", 100)
+        # Nobody but the test asks, unless it says so.
+        monkeypatch.setattr("pipeline.review.refresher.REFRESH_SECONDS", 1000)
+        return url
+
     def start(self) -> None:
         """Start it, and wait until it answers."""
         options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories="
@@ -82,6 +107,11 @@ class PostgresServer:
     def stop(self) -> None:
         """Stop it at once; connections are lost."""
         self._control("stop", "-m", "immediate")
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and not stopped."""
+        return (self.folder / "data" / "postmaster.pid").exists()
 
     def log(self) -> str:
         """What it wrote."""
@@ -116,7 +146,7 @@ def postgres_server() -> Iterator[PostgresServer]:
         try:
             yield server
         finally:
-            if (folder / "data" / "postmaster.pid").exists():
+            if server.is_running:
                 server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)

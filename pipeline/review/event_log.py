@@ -27,7 +27,7 @@ class EventLog:
         """
         self._table = table
         self._events: list[Event] = []
-        self._known: set[str] = set()
+        self._numbers: dict[str, int] = {}
         self._last = 0
         self.lock = threading.RLock()
         """Held by who decides something from the events and writes it."""
@@ -69,13 +69,23 @@ class EventLog:
             return next(e for e in reversed(self._events) if e.uuid == events[-1].uuid)
 
     def _absorb(self, events: list[Event]) -> bool:
-        """Take over what was read; merged events may belong before those that are known."""
+        """Take over what was read; merged events may belong before those that are known.
+
+        What only waited to be written there (number 0) gives way to what is written there.
+        """
         with self.lock:
-            new = [e for e in events if e.uuid not in self._known]
-            self._known.update(e.uuid for e in new)
+            new = [e for e in events if self._is_news(e)]
+            arrived = {e.uuid for e in new if e.uuid in self._numbers}
+            if arrived:
+                self._events = [e for e in self._events if e.uuid not in arrived]
+            self._numbers.update((e.uuid, e.id) for e in new)
             newest = self._events[-1].order if self._events else (0, "")
             self._events += new
             if len(new) > 1 or any(e.order < newest for e in new):
                 self._events.sort(key=lambda e: e.order)
             self._last = max([self._last, *(e.id for e in events)])
-            return bool(new)
+            return len(new) > len(arrived)
+
+    def _is_news(self, event: Event) -> bool:
+        number = self._numbers.get(event.uuid)
+        return number is None or number == 0 < event.id

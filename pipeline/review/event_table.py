@@ -11,7 +11,7 @@ from pipeline.review.events import Event
 
 
 class EventTable(Protocol):
-    """A SQLite file or a database. Safe to use from several threads.
+    """A SQLite file, or a database behind its outbox. Safe to use from several threads.
 
     Everything raises `DataError` with one sentence: `store_not_writable`, `store_newer`, …
     """

@@ -30,7 +30,7 @@ class Event:
     """Something a person did, or a fact a machine made; never changed, never deleted.
 
     Attributes:
-        id: Number in the order of writing in this store; 0 while it is not written yet.
+        id: Number in the order of writing in this store; 0 while it is not written there yet.
         uuid: Unique on all machines.
         at: UTC, ISO 8601 with milliseconds.
         who: Name of the person.

@@ -47,14 +47,34 @@ def sidecar(dataset: Path) -> Path:
 
 def in_user_folder(dataset: Path, data_dir: Path | None = None) -> Path:
     """The file in the user's data folder, by the dataset's absolute path and name."""
-    if data_dir is None:
-        # lazy: only a dataset that cannot be written beside needs it
-        import platformdirs
-
-        given = os.environ.get(DATA_DIR_VARIABLE)
-        data_dir = Path(given or platformdirs.user_data_dir(APP)).expanduser()
     digest = hashlib.sha256(str(dataset).encode()).hexdigest()[:12]
-    return data_dir / "reviews" / f"{dataset.name}-{digest}" / FILE_NAME
+    return _user_data(data_dir) / "reviews" / f"{dataset.name}-{digest}" / FILE_NAME
+
+
+def outbox_place(identity: str, data_dir: Path | None = None) -> Place:
+    """The file for what a team's database cannot take now.
+
+    By what the database calls the dataset and not by its path, so that what waits is found after
+    the folder was moved; in the user's folder, since a dataset may lie on the team's network, too.
+
+    Args:
+        identity: Key of the dataset, see `pipeline.review.dataset_identity`.
+        data_dir: See `ReviewStore.open`.
+    """
+    readable = re.sub(r"[^\w.-]+", "-", identity)[:60]
+    digest = hashlib.sha256(identity.encode()).hexdigest()[:12]
+    path = _user_data(data_dir) / "outbox" / f"{readable}-{digest}.sqlite"
+    return Place(path, f"What the team's database cannot take now is kept in {path}.", False)
+
+
+def _user_data(data_dir: Path | None) -> Path:
+    if data_dir is not None:
+        return data_dir
+    # lazy: only a dataset that cannot be written beside needs it, and a team
+    import platformdirs
+
+    given = os.environ.get(DATA_DIR_VARIABLE)
+    return Path(given or platformdirs.user_data_dir(APP)).expanduser()
 
 
 def user_place(dataset: Path, data_dir: Path | None, why: str) -> Place:

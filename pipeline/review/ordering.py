@@ -10,7 +10,11 @@ depend on how they came together.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
+
+from pipeline.review.events import Event
 
 MAX_CLOCK = (1 << 53) - 1
 """Latest that is read from elsewhere: the year 2255, and the largest whole number that every reader
@@ -29,6 +33,20 @@ def next_clock(latest: int) -> int:
         latest: Latest clock that the writer has seen, 0 if none.
     """
     return max(time.time_ns() // 1000, latest + 1)
+
+
+def stamped(events: Iterable[Event], latest: int) -> list[Event]:
+    """Events with a clock; those that have one keep it.
+
+    Args:
+        events: In the order in which they were made.
+        latest: Latest clock that their writer has seen, 0 if none.
+    """
+    found = []
+    for event in events:
+        latest = max(latest, event.clock) if event.clock else next_clock(latest)
+        found.append(event if event.clock else replace(event, clock=latest))
+    return found
 
 
 def clock_of(at: str, latest: int) -> int:

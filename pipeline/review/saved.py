@@ -33,8 +33,9 @@ def saved_reviews(dataset: str | Path) -> Iterator[ReviewStore | None]:
     """
     root = Path(dataset).absolute()
     if has_team_database():
-        # A database has nothing beside it that reading could touch.
-        store = ReviewStore.open(root)
+        # A database has nothing beside it that reading could touch. Part of the reviews would be
+        # taken for all of them, so it must be there.
+        store = ReviewStore.open(root, offline=False)
         try:
             yield store if store.events() else None
         finally:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from pipeline.model.problem import DataError, Problem
 from pipeline.review.damaged_file import copy_readable, move_aside
 from pipeline.review.events import Event
-from pipeline.review.location import choose_place, on_network, sidecar, user_place
+from pipeline.review.location import Place, choose_place, on_network, sidecar, user_place
 from pipeline.review.schema import SCHEMA_VERSION, new_file_script
 
 if TYPE_CHECKING:
@@ -48,11 +48,38 @@ _IDENTITY = ""
 
 
 class SqliteFile:
-    """The local store. The file is made by the first write."""
+    """Events in a file of this machine. The file is made by the first write."""
 
     is_remote = False
 
-    def __init__(self, dataset: Path, data_dir: Path | None, busy_seconds: float) -> None:
+    def __init__(
+        self, place: Place, busy_seconds: float, elsewhere: Callable[[], Place] | None = None
+    ) -> None:
+        """Open a file if there is one.
+
+        Args:
+            place: Where it lies.
+            busy_seconds: How long a write waits for another process.
+            elsewhere: Where it is made if it cannot be made there; None: nowhere.
+
+        Raises:
+            DataError: `store_newer`, `store_not_writable`.
+        """
+        self._place = place
+        self._elsewhere = elsewhere
+        self._busy_seconds = busy_seconds
+        self._problems: list[Problem] = []
+        self._lent: LentEngine | None = None
+        self._closed = False
+        self._lock = threading.RLock()
+        # Apart from the other one, so that reading goes on while libraries are loaded.
+        self._loading = threading.Lock()
+        self.connection: sqlite3.Connection | None = None
+        if self.location.exists():
+            self._open_existing()
+
+    @classmethod
+    def of_dataset(cls, dataset: Path, data_dir: Path | None, busy_seconds: float) -> SqliteFile:
         """Open the file of a dataset if there is one.
 
         Args:
@@ -63,22 +90,14 @@ class SqliteFile:
         Raises:
             DataError: `store_newer`, `store_not_writable`.
         """
-        self._dataset = dataset
-        self._data_dir = data_dir
-        self._busy_seconds = busy_seconds
-        self._place = choose_place(dataset, data_dir)
-        self._problems: list[Problem] = []
-        self._lent: LentEngine | None = None
-        self._closed = False
-        self._lock = threading.RLock()
-        # Apart from the other one, so that reading goes on while libraries are loaded.
-        self._loading = threading.Lock()
-        self.connection: sqlite3.Connection | None = None
+        place = choose_place(dataset, data_dir)
+        if place.beside:
+            why = f"{dataset.parent} cannot be written"
+            return cls(place, busy_seconds, lambda: user_place(dataset, data_dir, why))
         beside = sidecar(dataset)
-        if not self._place.beside and not self.location.exists() and beside.exists():
-            copy_readable(beside, self.location)
-        if self.location.exists():
-            self._open_existing()
+        if not place.path.exists() and beside.exists():
+            copy_readable(beside, place.path)
+        return cls(place, busy_seconds)
 
     @property
     def location(self) -> Path:
@@ -181,11 +200,10 @@ class SqliteFile:
                 self._connect()
             except DataError as error:
                 # a file that is there is only busy: never begin a second one beside it
-                if not self._place.beside or self.location.exists():
+                if self._elsewhere is None or self.location.exists():
                     raise
                 logger.warning("%s", error)
-                why = f"{self._dataset.parent} cannot be written"
-                self._place = user_place(self._dataset, self._data_dir, why)
+                self._place, self._elsewhere = self._elsewhere(), None
                 self._connect()
         if self._lent is None:
             from pipeline.review.sqlite_engine import LentEngine

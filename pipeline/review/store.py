@@ -1,8 +1,8 @@
 """The review store: everything people said about a dataset, and what machines wrote for them.
 
 Nothing is overwritten: undo and redo are events too. Every event is safe on the disk, or in the
-team's database, before `append` returns. Where events lie is up to `SqliteFile` and `TeamDatabase`;
-what they mean together to `pipeline.review.events`.
+team's database, before `append` returns. Where events lie is up to `SqliteFile`, or `TeamDatabase`
+with the `Outbox` before it; what they mean together to `pipeline.review.events`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.model.authorship import account_name, utc_now
 from pipeline.model.edits import EDIT, Edit, in_force
-from pipeline.model.problem import Problem
+from pipeline.model.problem import DataError, Problem
 from pipeline.review.dataset_identity import identity_key, readable_name
 from pipeline.review.event_log import EventLog
 from pipeline.review.event_table import EventTable
@@ -31,7 +31,8 @@ from pipeline.review.events import (
     replay,
     reviewed_episodes,
 )
-from pipeline.review.location import has_team_database
+from pipeline.review.location import has_team_database, outbox_place
+from pipeline.review.outbox import Outbox
 from pipeline.review.refresher import Refresher
 from pipeline.review.sqlite_file import SqliteFile
 
@@ -60,19 +61,29 @@ class ReviewStore:
         self._who = who
         self._dataset = dataset
         self._log = EventLog(table)
+        self._outbox = table if isinstance(table, Outbox) else None
         self._refresher = Refresher(self.refresh) if table.is_remote else None
 
     @classmethod
     def open(
-        cls, dataset_path: str | Path, *, who: str | None = None, data_dir: Path | None = None
+        cls,
+        dataset_path: str | Path,
+        *,
+        who: str | None = None,
+        data_dir: Path | None = None,
+        offline: bool = True,
     ) -> ReviewStore:
         """Open the store of a dataset: the team's database if one is set, else the local file.
+
+        What waits on this machine for the team's database goes there now.
 
         Args:
             dataset_path: Root folder of the dataset.
             who: Name of the person; the name of the account if None.
             data_dir: The user's data folder, used where the dataset's parent is not writable;
                 DEMOSCOPE_DATA_DIR or the system's choice if None.
+            offline: Whether to open a team's database that cannot be reached, for edits to come:
+                until it can, only what waits on this machine is known. False for who needs all.
 
         Raises:
             DataError: `store_newer` if a newer Demoscope wrote it, `store_not_writable` if it
@@ -84,11 +95,19 @@ class ReviewStore:
             from pipeline.review.team_address import configured_address
             from pipeline.review.team_database import TeamDatabase
 
-            key = identity_key(dataset)
-            table: EventTable = TeamDatabase(dataset, configured_address(), key, data_dir)
+            key, address = identity_key(dataset), configured_address()
+            file = SqliteFile(outbox_place(key, data_dir), BUSY_SECONDS)
+            team = TeamDatabase(dataset, address, key, data_dir)
+            table: EventTable = Outbox(team, file, address.shown)
         else:
-            table = SqliteFile(dataset, data_dir, BUSY_SECONDS)
-        return cls._of(table, who, dataset)
+            table = SqliteFile.of_dataset(dataset, data_dir, BUSY_SECONDS)
+        store = cls._of(table, who, dataset)
+        if not offline and store._outbox is not None and store._outbox.unread:
+            unread, kept = store._outbox.unread, store.kept
+            store.close()
+            more = f" What you did last is {kept}." if kept else ""
+            raise DataError("store_not_writable", unread + more)
+        return store
 
     @classmethod
     def open_local(
@@ -96,7 +115,7 @@ class ReviewStore:
     ) -> ReviewStore:
         """Open the local file even if a team's database is set; as `open` otherwise."""
         dataset = Path(dataset_path).expanduser().absolute()
-        return cls._of(SqliteFile(dataset, data_dir, BUSY_SECONDS), who, dataset)
+        return cls._of(SqliteFile.of_dataset(dataset, data_dir, BUSY_SECONDS), who, dataset)
 
     @classmethod
     def _of(cls, table: EventTable, who: str | None, dataset: Path) -> ReviewStore:
@@ -135,6 +154,16 @@ class ReviewStore:
     def trouble(self) -> str:
         """One sentence while a team's database cannot be asked for the events of others."""
         return self._refresher.trouble if self._refresher is not None else ""
+
+    @property
+    def kept(self) -> str:
+        """One clause while events wait on this machine for a team's database, else empty."""
+        return self._outbox.kept if self._outbox is not None else ""
+
+    @property
+    def gone(self) -> str:
+        """How many that waited have gone there since this was opened, one sentence; else empty."""
+        return self._outbox.gone if self._outbox is not None else ""
 
     def prepare(self) -> None:
         """Load what the first write needs (some 300 ms of work) without changing anything.
@@ -225,7 +254,8 @@ class ReviewStore:
     def refresh(self) -> bool:
         """Read what was added since, by this process, another one or another person.
 
-        A local store does so by itself whenever it is asked; a shared one also every few seconds.
+        What waits on this machine for a team's database goes there first. A local store does so by
+        itself whenever it is asked; a shared one also every few seconds.
 
         Returns:
             Whether there was anything new.
@@ -233,7 +263,10 @@ class ReviewStore:
         Raises:
             DataError: It cannot be read now; what was known stays.
         """
-        return self._log.refresh()
+        found = self._log.refresh()
+        if self._outbox is not None and self._outbox.unread:
+            raise DataError("store_not_writable", self._outbox.unread)
+        return found
 
     def _timeline(self, episode: int) -> Timeline:
         return replay(self.history(episode))

@@ -7,7 +7,6 @@ module, never from here. Import this module late: SQLAlchemy costs some 200 ms.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sql
@@ -15,7 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from pipeline.model.authorship import utc_now
 from pipeline.review.events import Event
-from pipeline.review.ordering import next_clock
+from pipeline.review.ordering import stamped
 
 METADATA = sql.MetaData()
 
@@ -86,10 +85,8 @@ def add_events(
     """
     latest = max([latest, *(e.clock for e in read_events(connection, identity, after))])
     rows = []
-    for event in events:
-        latest = max(latest, event.clock) if event.clock else next_clock(latest)
-        stamped = event if event.clock else replace(event, clock=latest)
-        row: dict[str, Any] = {c.name: getattr(stamped, c.name) for c in _COLUMNS}
+    for event in stamped(events, latest):
+        row: dict[str, Any] = {c.name: getattr(event, c.name) for c in _COLUMNS}
         del row["id"]
         rows.append(row | {"identity": identity})
     if rows:

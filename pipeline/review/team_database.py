@@ -1,10 +1,10 @@
 """Events of a team in one PostgreSQL database.
 
 Every write is a transaction that keeps other writers of the same dataset out (an advisory lock), so
-that numbers and clocks become visible in their order. When the connection is lost an edit is
-refused with one sentence, after one more try: `pipeline.commands` then keeps it in force in the
-session and says that it is not saved. What was committed although the answer was lost appears with
-the next refresh; trying again writes nothing twice.
+that numbers become visible in their order. When the connection is lost an edit is
+refused with one sentence, after one more try: `pipeline.review.outbox` then keeps it on this
+machine. What was committed although the answer was lost appears with the next refresh; trying again
+writes nothing twice.
 
 Reading is kept out of the window's way: a thread asks for the events of others every few seconds,
 and what the window shows comes from memory.
@@ -55,16 +55,13 @@ class TeamDatabase:
     def __init__(
         self, dataset: Path, address: TeamAddress, identity: str, data_dir: Path | None
     ) -> None:
-        """Connect, and bring the database to the schema of this version.
+        """Name a database; the first who reads or writes connects.
 
         Args:
             dataset: Root folder of the dataset, absolute.
             address: Of the database.
             identity: Key of the dataset.
             data_dir: See `ReviewStore.open`; tells which local file this stands for.
-
-        Raises:
-            DataError: `store_newer`, `store_not_writable`.
         """
         self._address = address
         self._identity = identity
@@ -74,11 +71,7 @@ class TeamDatabase:
         self._running = 0
         self._lock = threading.Lock()
         self._engine = _engine(address)
-        try:
-            self._run("opened", self._bring_up_to_date)
-        except BaseException:
-            self._engine.dispose()
-            raise
+        self._is_current = False
 
     @property
     def location(self) -> Path:
@@ -103,7 +96,7 @@ class TeamDatabase:
         return ()
 
     def prepare(self) -> None:
-        """Nothing to do: what a write needs was loaded to connect."""
+        """Nothing to do: what a write needs is loaded to connect."""
 
     def read(self, after: int) -> list[Event]:
         """Events after number `after`."""
@@ -168,14 +161,19 @@ class TeamDatabase:
         with self._in_use():
             for is_last in (False, True):
                 try:
+                    if not self._is_current:
+                        with self._engine.begin() as connection:
+                            self._bring_up_to_date(connection)
+                        self._is_current = True
                     with self._engine.begin() as connection:
                         return work(connection)
                 except SQLAlchemyError as error:
                     lost = isinstance(error, DBAPIError) and error.connection_invalidated
                     if lost and not is_last:
                         continue
+                    what = doing if self._is_current else "opened"
                     # Not chained: what the driver knows stays out of every log.
-                    raise DataError("store_not_writable", self._sentence(doing, error)) from None
+                    raise DataError("store_not_writable", self._sentence(what, error)) from None
         raise AssertionError("the last round returns or raises")
 
     def _sentence(self, doing: str, error: Exception) -> str:
@@ -201,7 +199,11 @@ class TeamDatabase:
         )
 
     def _bring_up_to_date(self, connection: Connection) -> None:
-        """Make the tables, or run the migrations on older ones."""
+        """Make the tables, or run the migrations on older ones.
+
+        Raises:
+            DataError: `store_newer`.
+        """
         import sqlalchemy as sql
 
         version = written_version(connection)

@@ -12,6 +12,7 @@ from app.session_control import SessionControl
 from app.team_reviews import TeamReviews
 from pipeline.model.caption import Verdict
 from pipeline.model.edits import JudgeCaption, Rename
+from pipeline.review.location import DATABASE_VARIABLE
 from pipeline.review.store import ReviewStore
 from tests.datasets import write_v2
 from tests.gui.recording_panel import control_of
@@ -102,3 +103,77 @@ def test_a_local_store_is_not_looked_at(
     monkeypatch.setattr(ReviewStore, "is_shared", False)
     team.look()
     assert not team._look_again.isActive()
+
+
+def test_what_waited_elsewhere_is_told_although_it_comes_before_what_is_known(
+    control: SessionControl, team: TeamReviews, root: Path, tmp_path: Path
+) -> None:
+    other = colleague(write_v2(tmp_path / "away" / "v2"))
+    other.append(0, JudgeCaption(subtask=0, verdict=Verdict.ACCEPTED, draft="a", text="a"))
+    control.decide(Rename(subtask=0, object_name="green block"))
+    team.look()
+    said: list[str] = []
+    control.said.connect(said.append)
+    merging = colleague(root)
+    merging.merge(other.events())
+    merging.close()
+    other.close()
+    team.look()
+    assert [edit.kind for edit in control.document.session.edits] == ["judge_caption", "rename"]
+    assert said == ["eve: caption accepted"]
+
+
+def test_what_waits_for_the_database_is_told_once_and_when_it_has_gone(
+    control: SessionControl, team: TeamReviews, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed: list[str] = []
+    said: list[str] = []
+    control.failed.connect(lambda text, _details: failed.append(text))
+    control.said.connect(said.append)
+    monkeypatch.setattr(ReviewStore, "kept", "kept on this machine")
+    team.look()
+    team.look()
+    assert failed == ["What you do is kept on this machine"]
+    monkeypatch.setattr(ReviewStore, "kept", "")
+    monkeypatch.setattr(ReviewStore, "gone", "It has gone (3 events).")
+    team.look()
+    team.look()
+    assert said == ["It has gone (3 events)."]
+    assert len(failed) == 1
+
+
+def test_a_dataset_opens_without_its_database_and_keeps_what_one_does(
+    qtbot: QtBot, tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("psycopg")
+    monkeypatch.setenv("DEMOSCOPE_DATA_DIR", str(tmp_path / "user"))
+    monkeypatch.setenv(DATABASE_VARIABLE, "postgresql://ada:secret@127.0.0.1:1/reviews")
+    monkeypatch.setattr("pipeline.review.refresher.REFRESH_SECONDS", 1000)
+    clause = "kept on this machine, goes to reviews on 127.0.0.1:1 when it can be reached"
+    said: list[str] = []
+    failed: list[str] = []
+
+    def opened() -> SessionControl:
+        made.auto_run = False
+        made.said.connect(said.append)
+        made.failed.connect(lambda text, _details: failed.append(text))
+        with qtbot.waitSignal(made.episodeOpened, timeout=60 * SECONDS):
+            made.open_dataset(str(root), 0)
+        return made
+
+    with control_of(tmp_path) as made:
+        control = opened()
+        team = TeamReviews(control, control)
+        assert any("What you do is kept on this machine" in text for text in said)
+        control.decide(Rename(subtask=0, object_name="green block"))
+        assert said[-1] == f"Saved: rename object to “green block” ({clause})"
+        team.look()
+        assert failed == [f"What you do is {clause}"]
+        team.close()
+    with control_of(tmp_path) as made:
+        control = opened()
+        assert [e.object_name for e in control.document.session.edits] == ["green block"]
+        assert control.undo() is not None
+        assert control.document.session.edits == ()
+    assert len(failed) == 1
+    assert "secret" not in "".join([*said, *failed])

@@ -13,6 +13,7 @@ import sys
 from typing import Any
 
 from pipeline.model.edits import JudgeCaption, Rename, SetChannels
+from pipeline.review.location import has_team_database
 from pipeline.review.schema import new_file_script
 from pipeline.review.store import ReviewStore
 
@@ -58,6 +59,8 @@ def main() -> None:
     """Serve until standard input ends."""
     import pipeline.review.tables  # noqa: F401
 
+    if has_team_database():
+        import psycopg  # noqa: F401
     new_file_script()
     say("ready")
     for line in sys.stdin:

@@ -122,6 +122,7 @@ def test_what_is_exported_is_imported_again_to_the_letter(dataset: Path, tmp_pat
         ({"kind": "record", "payload": {"a": [1]}}, "no plain value"),
         ({"kind": "record", "payload": {str(i): 0 for i in range(65)}}, "more than 64"),
         ({"kind": "record", "payload": {"a": "x" * 200_001}}, "longer than"),
+        ({"kind": "record", "payload": {"x" * 101: 1}}, "longer than 100"),
     ],
 )
 def test_lines_that_are_wrong_are_told_and_passed_over(
@@ -153,6 +154,12 @@ def test_lines_that_are_no_json_are_told(dataset: Path, tmp_path: Path) -> None:
     assert (report.added, report.broken_count, len(report.broken)) == (1, 7, 7)
     assert import_jsonl(store, path).known == 1
     store.close()
+
+
+def test_a_last_line_without_its_end_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_text(f"{json.dumps(LINE)}\n{json.dumps(LINE | {'uuid': 'last'})}", "utf-8")
+    assert [e.uuid for e in read_jsonl(path)[0]] == [LINE["uuid"], "last"]
 
 
 def test_a_number_without_end_is_no_box(dataset: Path, tmp_path: Path) -> None:
@@ -195,6 +202,12 @@ def test_a_store_with_foreign_types_is_read_and_merged(dataset: Path, tmp_path: 
             {"payload": 7},
             {"uuid": None},
             {"who": 1.5},
+            # right types, but what no line of a file may hold
+            {"who": "a\x1b[31m"},
+            {"at": "2026-01-31T12:00:00"},
+            {"clock": (1 << 53) - 1},
+            {"payload": '{"kind":"rename","subtask":0}'},
+            {"payload": "[" * 100_000},
         )
         places = ", ".join("?" * len(names))
         for number, change in enumerate(({}, *wrong), 1):
@@ -204,6 +217,7 @@ def test_a_store_with_foreign_types_is_read_and_merged(dataset: Path, tmp_path: 
     ours = ReviewStore.open(dataset, who="ada")
     report = merge_store(ours, place, any_dataset=True)
     assert report.added == 1
+    assert report.broken_count == len(report.broken) >= 5
     assert [e.title for e in ours.edits(0)] == ["rename object to “cup”"]
     ours.close()
 

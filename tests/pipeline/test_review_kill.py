@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from pipeline.model.edits import in_force
 from pipeline.review.events import replay
-from pipeline.review.location import sidecar
+from pipeline.review.location import DATABASE_VARIABLE, outbox_place, sidecar
 from pipeline.review.store import ReviewStore
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,7 +30,23 @@ Step = tuple[str, int, int]
 
 
 @pytest.fixture(scope="module")
-def worker() -> Iterator[Worker]:
+def file_worker() -> Iterator[Worker]:
+    with _started() as worker:
+        yield worker
+
+
+@pytest.fixture(scope="module")
+def outbox_worker() -> Iterator[Worker]:
+    """Its team's database cannot be reached."""
+    pytest.importorskip("psycopg")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(DATABASE_VARIABLE, "postgresql://ada:x@127.0.0.1:1/reviews")
+        with _started() as worker:
+            yield worker
+
+
+@contextlib.contextmanager
+def _started() -> Iterator[Worker]:
     command = [sys.executable, "-m", "tests.pipeline.review_killed"]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
@@ -58,10 +74,34 @@ STEPS = st.lists(st.tuples(WHAT, st.integers(0, 2), st.integers(1, 5000)), min_s
 @example([("rename", 0, 1)] * 3, 0, 0)  # before anything is there
 @example([("rename", 0, 1), ("undo", 0, 1), ("redo", 0, 1), ("record", 0, 9)], 4, 0)
 def test_a_store_that_is_killed_holds_what_was_reported(
-    tmp_path: Path, worker: Worker, steps: list[Step], reports: int, microseconds: int
+    tmp_path: Path, file_worker: Worker, steps: list[Step], reports: int, microseconds: int
 ) -> None:
     dataset = tmp_path / "bottles"
     shutil.rmtree(sidecar(dataset).parent, ignore_errors=True)
+    _killed(file_worker, dataset, steps, reports, microseconds)
+
+
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(STEPS, st.integers(0, 12), st.integers(0, 4000))
+@example([("rename", 0, 1)] * 3, 0, 0)
+@example([("rename", 0, 1), ("undo", 0, 1), ("reopen", 0, 1), ("redo", 0, 9)], 4, 0)
+def test_what_waits_for_a_database_outlives_a_kill(
+    tmp_path: Path, outbox_worker: Worker, steps: list[Step], reports: int, microseconds: int
+) -> None:
+    dataset = tmp_path / "bottles"
+    file = outbox_place("bottles").path
+    for suffix in ("", "-wal", "-shm"):
+        file.with_name(file.name + suffix).unlink(missing_ok=True)
+    _killed(outbox_worker, dataset, steps, reports, microseconds)
+    assert not sidecar(dataset).exists()
+
+
+def _killed(
+    worker: Worker, dataset: Path, steps: list[Step], reports: int, microseconds: int
+) -> None:
+    """Let a worker do the steps, kill it after some reports, and look at what is there."""
     dataset.mkdir(exist_ok=True)
     assert worker.stdin is not None
     worker.stdin.write(json.dumps({"dataset": str(dataset), "steps": steps}) + "\n")

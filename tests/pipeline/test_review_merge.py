@@ -193,6 +193,20 @@ def test_verdicts_made_apart_are_conflicts_and_told(place: Place) -> None:
     ben.close()
 
 
+def test_conflicts_are_told_by_subtask_and_a_rejection_without_text(place: Place) -> None:
+    ada, ben = ReviewStore.open(place("a"), who="ada"), ReviewStore.open(place("b"), who="ben")
+    for subtask in (1, 0):
+        ada.append(0, _judge(Verdict.ACCEPTED, "pick the cup", subtask))
+        ben.append(0, _judge(Verdict.REJECTED, "pick the cup", subtask))
+    told = [c.text for c in ada.merge(ben.events()).conflicts]
+    assert told == [
+        f"episode 0, subtask {n}: ada: accepted “pick the cup”, ben: rejected; ben’s holds"
+        for n in (1, 2)
+    ]
+    ada.close()
+    ben.close()
+
+
 def test_an_event_that_says_something_else_there_is_told_and_ours_stays(place: Place) -> None:
     store = ReviewStore.open(place("a"))
     event = store.append(0, _rename("cup"))
@@ -212,6 +226,8 @@ def test_reviews_of_another_dataset_are_refused_unless_it_is_said(place: Place) 
     with pytest.raises(DataError, match="“cups”, not of “bottles”") as caught:
         store.merge(other.events())
     assert caught.value.code == "other_dataset"
+    with pytest.raises(DataError, match="not of “bottles”"):
+        merge_store(store, other.location)
     assert store.events() == ()
     assert store.merge(other.events(), any_dataset=True).added == 1
     other.append(0, _rename("mug"))
