@@ -130,6 +130,10 @@ def _write(store: ReviewStore, episode: int, subtask: int, new: list[CaptionVers
         if story.subtask == subtask
         for version in story.versions
     }
+    # Here and not above: the window's start needs none of it.
+    from pipeline.captioning.record import hold_replies
+
+    hold_replies(new)
     count = 0
     for version in new:
         if identity(version) in known:

@@ -76,7 +76,7 @@ class Jobs(QObject):
             known: Keys of results that are here already and need not be delivered again.
         """
         if self._busy:
-            self._client.cancel()
+            self._client.cancel(left=True)
         options = {name: dataclasses.asdict(value) for name, value in plan.options.items()}
         job = say.RunJob(
             job=0,
@@ -99,7 +99,7 @@ class Jobs(QObject):
     def abandon(self) -> None:
         """Stop the job in progress and deliver nothing of it: another episode is on show."""
         if self._busy:
-            self._client.cancel()
+            self._client.cancel(left=True)
             self._job = 0
             self._set_busy(False)
 

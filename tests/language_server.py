@@ -8,6 +8,7 @@ afterwards every question gets `answer`. Log-probabilities come where they are a
 from __future__ import annotations
 
 import binascii
+import gzip
 import itertools
 import json
 import math
@@ -142,6 +143,7 @@ class Raw:
     data: bytes
     status: int = 200
     kind: str = "text/html"
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 class Hang:
@@ -166,6 +168,7 @@ class LanguageServer(ThreadingHTTPServer):
         self.key = key
         self.takes_video = True
         self.takes_pictures = True
+        self.packs = False
         self.requests: list[Request] = []
         self.own_errors: list[str] = []
         self.script: deque[Script] = deque()
@@ -227,7 +230,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif isinstance(step, Refuse):
             self._refuse(step, bool(gemini))
         elif isinstance(step, Raw):
-            self._send(step.status, step.data, step.kind, {})
+            self._send(step.status, step.data, step.kind, step.headers)
         else:
             said = step if isinstance(step, Say) else Say(self.server.answer(request))
             if gemini:
@@ -293,7 +296,10 @@ class _Handler(BaseHTTPRequestHandler):
         self._json(refusal.status, {"error": error}, refusal.headers)
 
     def _json(self, status: int, data: Any, headers: dict[str, str] | None = None) -> None:
-        self._send(status, json.dumps(data).encode(), "application/json", headers or {})
+        content, headers = json.dumps(data).encode(), headers or {}
+        if self.server.packs:
+            content, headers = gzip.compress(content), {**headers, "Content-Encoding": "gzip"}
+        self._send(status, content, "application/json", headers)
 
     def _send(self, status: int, data: bytes, kind: str, headers: dict[str, str]) -> None:
         self.send_response(status)

@@ -6,10 +6,12 @@ The stages before the captions are computed or come from the cache. Before anyth
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipeline.backends.language.refusals import forget_refusals
 from pipeline.captioning.costs import PlannedCaptions, SpentOnCaptions, asks_a_server, spent_on
 from pipeline.engine.cache import ResultCache, ResultMemory
 from pipeline.engine.graph import Graph, Observer, Plan, Run, SilentObserver, StageFailed
@@ -137,7 +139,18 @@ class CaptionDrafting:
         Raises:
             Cancelled: `is_cancelled` said so; what was yielded is kept in the cache.
         """
-        observer = observer or SilentObserver()
+        begun = time.time()
+        forget_refusals()  # the user wants it tried again
+        try:
+            yield from self._drafted(episodes, observer or SilentObserver())
+        finally:
+            if asks_a_server(self.options):
+                # lazy: who drafts offline keeps no replies
+                from pipeline.backends.captioning.reply_store import ReplyStore
+
+                ReplyStore().trim(in_use_since=begun)
+
+    def _drafted(self, episodes: Sequence[int], observer: Observer) -> Iterator[DraftedCaption]:
         for episode in episodes:
             try:
                 prepared = self._prepare(episode, observer)

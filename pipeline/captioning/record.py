@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pipeline.model.caption import CaptionResult
+from pipeline.model.drafting import CaptionVersion
 from pipeline.review.caption_story import STAGE, identity, stories, version_record
 from pipeline.review.events import Event
 from pipeline.review.store import ReviewStore
+
+
+def hold_replies(versions: Iterable[CaptionVersion]) -> None:
+    """Have the kept replies that recorded versions came from trimmed last, with their pictures."""
+    replies = [v.exchange.reply for v in versions if v.exchange is not None]
+    if not replies:
+        return
+    # lazy: who drafts offline keeps no replies
+    from pipeline.backends.captioning.reply_store import ReplyStore
+
+    store = ReplyStore()
+    for reply in replies:
+        store.mark_recorded(reply)
 
 
 class CaptionRecorder:
@@ -37,6 +53,7 @@ class CaptionRecorder:
         Raises:
             DataError: `store_not_writable`.
         """
+        hold_replies(result.versions)
         known = self._known.setdefault((episode, subtask), set())
         events = []
         for version in result.versions:

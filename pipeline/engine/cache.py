@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections import OrderedDict
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline.engine.codec import CodecError, decode, encode
+from pipeline.model.kept_files import (
+    RECENTLY,
+    STALE_AFTER,
+    kept_files,
+    remove_stale,
+    touch_used,
+)
 from pipeline.model.problem import Problem
 from pipeline.model.whole_file import write_whole
 
 log = logging.getLogger(__name__)
-
-RECENTLY = 3600.0
-"""Seconds; results used within are never removed (our choice: longer than one episode takes)."""
-STALE_AFTER = 24 * 3600.0
-"""Seconds; nobody writes one result for longer (our choice)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +71,7 @@ class ResultCache:
             data = path.read_bytes()
         except OSError:
             return None
-        try:
-            os.utime(path)  # Last use, for `trim`.
-        except OSError:
-            log.debug("cannot touch %s", path)
+        touch_used(path)  # For `trim`.
         return data
 
     def load(self, key: str, result_type: type) -> tuple[Any, float] | None:
@@ -111,49 +108,19 @@ class ResultCache:
             Bytes removed.
         """
         now = time.time()
-        removed = self._sweep_unfinished(now - STALE_AFTER)
+        removed = remove_stale(self.folder, "*/*.part", now - STALE_AFTER)
         kept_since = now - RECENTLY
         if in_use_since is not None:
             kept_since = min(kept_since, in_use_since)
-        files = _stats(self.folder, "*/*.result")
-        excess = sum(size for _, size, _ in files) - self._limit
+        files = kept_files(self.folder, "*/*.result")
+        excess = sum(file.size for file in files) - self._limit
         freed = 0
-        for used, size, path in sorted(files):
-            if freed >= excess or used >= kept_since:
+        for file in sorted(files):
+            if freed >= excess or file.used >= kept_since:
                 break
-            if _remove(path, used):
-                freed += size
+            if file.remove():
+                freed += file.size
         return removed + freed
-
-    def _sweep_unfinished(self, before: float) -> int:
-        """Remove files that a writer began and, killed, never put in place; bytes removed."""
-        stale = (f for f in _stats(self.folder, "*/*.part") if f[0] < before)
-        return sum(size for written, size, path in stale if _remove(path, written))
-
-
-def _stats(folder: Path, pattern: str) -> list[tuple[float, int, Path]]:
-    """Last use (seconds since the epoch), size and path of files."""
-    found = []
-    try:
-        for path in folder.glob(pattern):
-            with suppress(FileNotFoundError):  # another process trims, too
-                stat = path.stat()
-                found.append((stat.st_mtime, stat.st_size, path))
-    except OSError as error:
-        log.info("%s cannot be looked through: %s", folder, error)
-    return found
-
-
-def _remove(path: Path, used: float) -> bool:
-    """Remove a file unless it was used since `used`; False if it stays."""
-    try:
-        if path.stat().st_mtime != used:
-            return False
-        path.unlink()
-    except OSError as error:
-        log.debug("%s stays: %s", path, error)
-        return False
-    return True
 
 
 class ResultMemory:

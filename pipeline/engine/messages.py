@@ -46,10 +46,17 @@ class RunJob(_Message):
 
 
 class CancelJob(_Message):
-    """Stop a job as soon as possible."""
+    """Stop a job as soon as possible.
+
+    Attributes:
+        kind: Discriminator.
+        job: Which one.
+        left: Something else is wanted: what was paid for may still be finished and kept.
+    """
 
     kind: Literal["cancel"] = "cancel"
     job: int
+    left: bool = False
 
 
 class Quit(_Message):

@@ -17,7 +17,7 @@ from pipeline.engine import messages as say
 from pipeline.engine.cache import ResultCache, ResultMemory, StageOutcome, pack
 from pipeline.engine.graph import Graph, NodeId, Plan, Run, StageFailed
 from pipeline.model.demonstration import DatasetSource, Demonstration
-from pipeline.model.problem import Cancelled, DataError
+from pipeline.model.problem import Cancelled, DataError, Left
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -118,7 +118,7 @@ class Worker:
         self._open_dataset = open_dataset
         self._cache = cache
         self._memory = ResultMemory()
-        self._cancelled: set[int] = set()
+        self._cancelled: dict[int, say.CancelJob] = {}
         self._jobs: list[say.RunJob] = []
         self._wake = threading.Condition()
         self._quit = False
@@ -151,7 +151,7 @@ class Worker:
                 if isinstance(message, say.RunJob):
                     self._jobs.append(message)
                 elif isinstance(message, say.CancelJob):
-                    self._cancelled.add(message.job)
+                    self._cancelled[message.job] = message
                 else:
                     self._quit = True
                     # The job in progress must stop too: nobody will read its results.
@@ -168,8 +168,12 @@ class Worker:
         return source, self._demonstration
 
     def _run(self, job: say.RunJob) -> None:
+        # lazy: the process says that it is ready before it loads what stages need
+        from pipeline.backends.language.refusals import forget_refusals
+
         start = time.perf_counter()
         first = self._graph.stages[0].name
+        forget_refusals()  # the user wants it tried again
         try:
             source, demonstration = self._demonstration_of(job)
             run = Run(
@@ -178,7 +182,7 @@ class Worker:
                 self._cache,
                 lambda: source.reader(demonstration),
                 _Reporter(self._sender, job.job, frozenset(job.known)),
-                lambda: job.job in self._cancelled,
+                lambda: self._is_cancelled(job.job),
                 self._memory,
                 frozenset(job.fresh),
             )
@@ -195,6 +199,13 @@ class Worker:
         else:
             self._sender.send(say.Done(job=job.job, seconds=time.perf_counter() - start))
 
+    def _is_cancelled(self, job: int) -> bool:
+        """Whether the user cancelled a job; raises Left if they went on to something else."""
+        message = self._cancelled.get(job)
+        if message is not None and message.left:
+            raise Left
+        return message is not None
+
     def _fail(
         self, job: say.RunJob, stage: str, subtask: int, code: str, text: str, details: str
     ) -> None:
@@ -202,6 +213,15 @@ class Worker:
             job=job.job, stage=stage, subtask=subtask, code=code, message=text, details=details
         )
         self._sender.send(message)
+
+
+def _trim(cache: ResultCache) -> None:
+    """Bound what is kept on disk."""
+    cache.trim()
+    # lazy: the process says that it is ready before it loads what stages need
+    from pipeline.backends.captioning.reply_store import ReplyStore
+
+    ReplyStore().trim()
 
 
 def main(connection: Connection, graph: str, opener: str, cache_folder: str | None) -> None:
@@ -222,5 +242,5 @@ def main(connection: Connection, graph: str, opener: str, cache_folder: str | No
     cache = ResultCache(Path(cache_folder)) if cache_folder else None
     if cache is not None:
         # Beside the work: looking through a full cache takes a second.
-        threading.Thread(target=cache.trim, name="trim", daemon=True).start()
+        threading.Thread(target=_trim, args=(cache,), name="trim", daemon=True).start()
     Worker(connection, load_object(graph)(), load_object(opener), cache).serve()

@@ -105,13 +105,17 @@ class WorkerClient:
             self._send(self._job)
             return number
 
-    def cancel(self) -> None:
-        """Stop the job in progress; `Cancelled` arrives within 200 ms."""
+    def cancel(self, *, left: bool = False) -> None:
+        """Stop the job in progress; `Cancelled` arrives within 200 ms.
+
+        Args:
+            left: Something else is wanted: what was paid for may still be finished and kept.
+        """
         with self._lock:
             number, process = self._current, self._process
             if number is None:
                 return
-            self._send(say.CancelJob(job=number))
+            self._send(say.CancelJob(job=number, left=left))
         timer = threading.Timer(CANCEL_GRACE, self._kill_if_still, args=(number, process))
         timer.daemon = True
         timer.start()

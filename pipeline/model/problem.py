@@ -52,3 +52,7 @@ class DataError(Exception):
 
 class Cancelled(Exception):  # noqa: N818 - it is no error
     """The user cancelled the work."""
+
+
+class Left(Cancelled):
+    """The user went on to something else: what was paid for may still be finished and kept."""

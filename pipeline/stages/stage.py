@@ -53,7 +53,7 @@ class StageContext:
     Attributes:
         reader: Frames of the demonstration.
         report: Called with a share 0..1 and a short phrase.
-        is_cancelled: True as soon as the user cancelled.
+        is_cancelled: True as soon as the user cancelled; it may raise Cancelled itself.
     """
 
     reader: FrameReader

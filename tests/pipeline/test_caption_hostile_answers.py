@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import math
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipeline.backends.language import openai_server
+from pipeline.backends.language import response_size
 from pipeline.backends.language.gemini_server import GeminiServer
 from pipeline.backends.language.openai_server import OpenAIServer
 from tests.language_server import LanguageServer, Raw, Refuse, Say, caption_answer
@@ -54,15 +56,35 @@ def test_an_answer_with_a_number_that_is_too_long_is_repaired(plain: CaptionAske
     assert reply.requests == 2
 
 
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "packed"])
+@pytest.mark.parametrize("status", [200, 404])
 def test_an_answer_larger_than_any_is_given_up(
-    plain: CaptionAsked, monkeypatch: pytest.MonkeyPatch
+    ask: CaptionAsked, monkeypatch: pytest.MonkeyPatch, packed: bool, status: int
 ) -> None:
-    monkeypatch.setattr(openai_server, "_MOST_BYTES", 1 << 20)
-    plain.server.script.append(completion("x" * (2 << 20)))
-    failure = failed(plain)
+    monkeypatch.setattr(response_size, "MOST_BYTES", 1 << 20)
+    ask()  # what libraries load is loaded
+    data = b'{"error": "' + b"x" * (48 << 20) + b'"}'
+    headers = {"Content-Encoding": "gzip"} if packed else {}
+    data = gzip.compress(data, 1) if packed else data
+    ask.server.script.append(Raw(data, status, "application/json", headers))
+    tracemalloc.start()
+    try:
+        failure = failed(ask, draw=1)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
     assert failure.code == "bad_answer"
-    assert "sends more than" in str(failure)
-    assert plain()[0].verb == "put"  # others fit
+    assert "sends more than 1 MiB" in str(failure)
+    assert failure.usage.requests == 1
+    assert peak < 24 << 20
+    assert ask(draw=1)[0].verb == "put"  # others fit
+
+
+def test_a_packed_answer_is_read(ask: CaptionAsked) -> None:
+    ask.server.packs = True
+    assert ask()[0].verb == "put"
+    ask.server.script.append(Refuse(418, "a teapot"))
+    assert "a teapot" in str(failed(ask, draw=1))
 
 
 def test_half_characters_can_be_kept(plain: CaptionAsked) -> None:

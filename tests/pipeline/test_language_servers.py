@@ -12,6 +12,7 @@ import pytest
 
 from pipeline.backends.language.openai_compatible import OpenAICompatible
 from pipeline.backends.language.prompt import subtasks_prompt
+from pipeline.backends.language.refusals import forget_refusals
 from pipeline.model.usage import Usage
 from tests.language_server import (
     LanguageServer,
@@ -184,6 +185,7 @@ def test_missing_keys(ask: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
         assert reason is None
         assert "OPENAI_API_KEY" in str(failed(ask))
         ask.server.key = ""
+        forget_refusals()  # run again, after the server was changed
         assert ask().subtasks
         assert "authorization" not in ask.server.requests[-1].headers
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import queue
 import threading
 import time
 from pathlib import Path
@@ -11,7 +13,7 @@ import pytest
 from pipeline.engine import messages as say
 from pipeline.engine.worker_client import WorkerClient
 from tests.datasets import write_v2
-from tests.language_server import Hang, cycle_by_cycle, language_server
+from tests.language_server import Hang, Request, caption_answer, cycle_by_cycle, language_server
 
 KEY = "k" * 24
 
@@ -81,3 +83,78 @@ def test_cancel_ends_the_question_and_not_the_worker(
     assert result.backend == "gemini"
     assert result.subtasks[0].object_name == "cup"
     assert not [e for e in events if KEY in repr(e)]
+
+
+@pytest.mark.timeout(300)
+def test_a_caption_that_was_left_is_paid_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next episode is opened while a model writes; back again, its caption is there."""
+    root = write_v2(tmp_path / "v2", (60, 64))
+    monkeypatch.setenv("DEMOSCOPE_CACHE_DIR", str(tmp_path / "cache"))
+    for name in ("DEMOSCOPE_GEMINI_API_KEY", "GOOGLE_API_KEY", "GOOGLE_GEMINI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("GEMINI_API_KEY", KEY)
+    stale = tmp_path / "cache" / "captions" / "replies" / "aa" / "x.part"
+    stale.parent.mkdir(parents=True)
+    stale.touch()
+    os.utime(stale, (0, 0))
+    events: queue.Queue[say.Event] = queue.Queue()
+    seen: list[say.Event] = []
+
+    def until(*kinds: type[say.Event]) -> say.Event:
+        while True:
+            event = events.get(timeout=100.0)
+            seen.append(event)
+            if isinstance(event, kinds):
+                return event
+
+    go = threading.Event()
+
+    def slow(_request: Request) -> None:
+        go.wait(100.0)
+
+    with language_server(KEY) as server:
+        server.answer = caption_answer()
+        server.script.append(slow)
+        client = WorkerClient(
+            "pipeline.annotate:standard_graph",
+            "pipeline.sources.hub.dataset:open_anything",
+            tmp_path / "cache" / "results",
+            events.put,
+        )
+        options = {"backend": "gemini", "base_url": server.url, "model": "m"}
+
+        def run(episode: int) -> None:
+            client.run(
+                say.RunJob(
+                    job=0,
+                    dataset=str(root),
+                    episode=episode,
+                    options={"captions": options},
+                    up_to="captions",
+                )
+            )
+
+        try:
+            run(0)
+            assert server.came.wait(60.0), seen
+            pid = client.pid
+            client.cancel(left=True)
+            until(say.Cancelled)
+            run(1)
+            assert isinstance(until(say.Done, say.Failed), say.Done), seen[-1]
+            assert len(server.requests) == 2
+            run(0)
+            until(say.Started)
+            go.set()
+            assert isinstance(until(say.Done, say.Failed), say.Done), seen[-1]
+            assert client.pid == pid
+        finally:
+            go.set()
+            client.close()
+        assert len(server.requests) == 2, "the caption that was left is not asked for again"
+    results = [e.outcome for e in seen if isinstance(e, say.Delivered)]
+    drafts = [o.result for o in results if o.stage == "captions"]
+    assert [d.versions[0].exchange.reply.cached for d in drafts] == [False, True]
+    assert not stale.exists(), "the worker also tidies the kept replies"

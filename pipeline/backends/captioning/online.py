@@ -8,6 +8,7 @@ import io
 import json
 import logging
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from pydantic import BaseModel
@@ -20,8 +21,10 @@ from pipeline.backends.captioning.reply_store import ReplyStore, content_digest
 from pipeline.backends.captioning.token_estimate import estimated_usage
 from pipeline.backends.language.answer_schema import BadAnswer, plain_schema, read_json
 from pipeline.backends.language.endpoint import Message, Part, Question, Server
+from pipeline.backends.language.event_loop import Rest
 from pipeline.backends.language.exchange import Sleep
-from pipeline.backends.language.inquiry import inquire
+from pipeline.backends.language.inquiry import Inquired, inquire
+from pipeline.backends.language.one_asker import ask_once
 from pipeline.model.drafting import PartKind, Reply, SentPart, SentRequest
 from pipeline.model.usage import Usage
 
@@ -132,32 +135,51 @@ class OnlineCaptioner:
         """Take the kept answer, or ask the server and keep what it says; see `Captioner`."""
         progress(0.0, "looking for a kept answer")
         key = self.key(request, schema, settings)
-        kept = self._kept(key, schema)
-        if kept is not None:
-            return kept
-        at, started = datetime.now(UTC), time.monotonic()
         server = settings.server
         address = self._server.address(server)
-        found = inquire(
-            self._server,
-            Question(request.system, (_message(request),), schema, server),
-            lambda text: read_json(text, schema),
-            lambda reason: REPAIR.replace("{reason}", reason),
-            progress,
-            self._sleep,
-            RateLimit(
-                f"{self.name}\0{address}\0{self.model(settings)}",
-                settings.requests_per_minute,
-                self.store.folder / "limits",
-                self._clock,
-            ),
+        at, started = datetime.now(UTC), time.monotonic()
+
+        def ask(
+            take_over: Callable[[Rest[Inquired[Written]]], None],
+        ) -> Inquired[Written]:
+            nonlocal at, started
+            at, started = datetime.now(UTC), time.monotonic()
+            return inquire(
+                self._server,
+                Question(request.system, (_message(request),), schema, server),
+                lambda text: read_json(text, schema),
+                lambda reason: REPAIR.replace("{reason}", reason),
+                progress,
+                self._sleep,
+                RateLimit(
+                    f"{self.name}\0{address}\0{self.model(settings)}",
+                    settings.requests_per_minute,
+                    self.store.folder / "limits",
+                    self._clock,
+                ),
+                take_over,
+            )
+
+        def keep(found: Inquired[Written]) -> tuple[Written, Reply]:
+            seconds = round(time.monotonic() - started, 3)
+            reply = self._reply(found, at.isoformat(timespec="seconds"), seconds)
+            reason = self.store.keep(key, request, reply, self.name, address)
+            if reason:
+                log.warning("%s; it will be asked again next time", reason)
+            return found.value, reply
+
+        return ask_once(
+            self.store.asking_path(key), lambda: self._kept(key, schema), ask, keep, progress
         )
-        reply = Reply(
+
+    def _reply(self, found: Inquired[Written], at: str, seconds: float) -> Reply:
+        """What is kept of an answer."""
+        return Reply(
             text=found.reply.text,
             model=found.reply.model,
             request_id=found.reply.request_id,
-            at=at.isoformat(timespec="seconds"),
-            seconds=round(time.monotonic() - started, 3),
+            at=at,
+            seconds=seconds,
             tokens_in=found.usage.tokens_in,
             tokens_out=found.usage.tokens_out,
             cost=self.cost(found.usage, found.reply.model),
@@ -165,10 +187,6 @@ class OnlineCaptioner:
             tokens=found.reply.tokens,
             dropped=tuple(sorted(found.dropped)),
         )
-        reason = self.store.keep(key, request, reply, self.name, address)
-        if reason:
-            log.warning("%s; it will be asked again next time", reason)
-        return found.value, reply
 
     def _kept(self, key: str, schema: type[Written]) -> tuple[Written, Reply] | None:
         reply = self.store.load(key)

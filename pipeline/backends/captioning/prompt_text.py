@@ -11,21 +11,11 @@ from functools import cache
 from importlib import resources
 
 from pipeline.backends.captioning.material import CaptionMaterial
-from pipeline.model.caption_fields import CaptionField
+from pipeline.model.caption_fields import FIELD_WORDS, CaptionField
 from pipeline.model.recipe import PromptParts
 
 MOST_QUOTED = 4000
 """Characters of an instruction, a caption or a critique that are sent."""
-
-FIELD_WORDS: Mapping[CaptionField, str] = {
-    CaptionField.VERB: "verb",
-    CaptionField.OBJECT: "object",
-    CaptionField.RELATION: "relation",
-    CaptionField.DESTINATION: "destination",
-    CaptionField.SOURCE: "source",
-    CaptionField.ARM: "arm",
-}
-"""How the parts of a caption are called to a model."""
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,9 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
 from pipeline.backends.language.exchange import Sleep
-from pipeline.model.file_lock import try_lock
+from pipeline.model.file_lock import lock_soon
 
 log = logging.getLogger(__name__)
 
@@ -28,8 +27,10 @@ Clock = Callable[[], float]
 
 _MINUTE = 60.0
 _LONGEST_SLEEP = 5.0
-_TRIES = 40
-_TRY_S = 0.005
+_LONGEST_PAUSE = 3600.0
+"""The most that `max_wait_s` of the options may be."""
+_LOCK_S = 0.2
+"""Nobody holds the lock that long: after it one goes on without."""
 
 
 @dataclass
@@ -83,6 +84,8 @@ class RateLimit:
             now = self._clock()
             # A clock that was set back must not lock anybody out.
             state.sent = sorted(t for t in state.sent if now - _MINUTE < t <= now + 1.0)
+            if not state.not_before <= now + _LONGEST_PAUSE:  # nor must a file with NaN
+                state.not_before = 0.0
             if state.not_before > now:
                 return state.not_before - now
             if self._per_minute and len(state.sent) >= self._per_minute:
@@ -102,7 +105,8 @@ class RateLimit:
                 yield _HERE.setdefault(str(self.path), _State())
                 return
             with file:
-                _lock(file)
+                if not lock_soon(file, _LOCK_S):
+                    log.debug("%s stays locked", file.name)
                 file.seek(0)
                 before = file.read()
                 state = _read(before)
@@ -122,15 +126,3 @@ def _read(data: bytes) -> _State:
         return _State([float(t) for t in entry["sent"]], float(entry["not_before"]))
     except (ValueError, KeyError, TypeError):
         return _State()
-
-
-def _lock(file: IO[bytes]) -> None:
-    """Lock a file; after 0.2 s without success go on, as nobody holds it that long."""
-    for _ in range(_TRIES):
-        try:
-            if try_lock(file):
-                return
-        except OSError:  # a file system without locks
-            return
-        time.sleep(_TRY_S)
-    log.debug("%s stays locked", file.name)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -51,7 +52,8 @@ class RecipeBook:
         for recipe in self.recipes:
             if recipe.name == name:
                 return recipe
-        broken = [str(p.message) for p in self.problems if f"{name}.toml" in p.message]
+        file = re.compile(rf"[\\/]{re.escape(name)}\.toml")
+        broken = [p.message for p in self.problems if file.search(p.message)]
         if broken:
             raise DataError("no_recipe", f"the recipe “{name}” cannot be used: {broken[0]}")
         raise DataError("no_recipe", f"no recipe “{name}”; there are: {', '.join(self.names)}")

@@ -174,7 +174,7 @@ def by_mass(mass: F64, count: int) -> I64 | None:
     """
     smoothed = mass**MASS_POWER
     total = float(smoothed.sum())
-    if mass.max() < STILL or total <= 0:
+    if mass.max() < STILL:
         return None
     shares = np.cumsum(smoothed) / total
     wanted = np.searchsorted(shares, (np.arange(count) + 0.5) / count)

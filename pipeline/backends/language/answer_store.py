@@ -77,6 +77,10 @@ class AnswerStore:
             raise ValueError(f"no key: {key!r}")
         return self.folder / key[:2] / f"{key}.json"
 
+    def asking_path(self, key: str) -> Path:
+        """File whose lock says that somebody asks the question with that key."""
+        return self.folder / "asking" / self.path(key).with_suffix(".lock").name
+
     def load(self, key: str) -> KeptAnswer | None:
         """The answer, or None; a broken file counts as absent."""
         path = self.path(key)

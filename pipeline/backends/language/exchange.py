@@ -38,7 +38,7 @@ from pipeline.backends.language.fault_sentences import (
     too_slow,
     was_cut,
 )
-from pipeline.model.problem import DataError
+from pipeline.model.problem import DataError, Left
 from pipeline.model.usage import Usage
 
 T = TypeVar("T")
@@ -49,6 +49,7 @@ _BAD_REQUEST = frozenset({400, 422})
 _FIRST_WAIT = 1.0
 _LONGEST_BACKOFF = 30.0
 _MORE = 4
+_HOPELESS = frozenset({"no_key", "no_model"})
 
 
 class Gate(Protocol):
@@ -77,6 +78,7 @@ class Exchange:
         tokens_in: So far.
         tokens_out: So far.
         dropped: Options that the server did not take.
+        is_hopeless: Whether the server refused what no other question changes: key, model, credit.
     """
 
     def __init__(
@@ -105,11 +107,22 @@ class Exchange:
         self.doing = f"asking {endpoint.title}"
         self.requests = self.tokens_in = self.tokens_out = 0
         self.dropped = dropped
+        self.is_hopeless = False
+        self._is_sent = self._is_left = False
 
     @property
     def usage(self) -> Usage:
         """What it took."""
         return Usage(self.requests, self.tokens_in, self.tokens_out)
+
+    def leave(self) -> bool:
+        """Nobody waits any more: let the request that was sent end, and send no other.
+
+        Returns:
+            False if no request is under way: nothing would come.
+        """
+        self._is_left = self._is_sent
+        return self._is_left
 
     async def ask(
         self, question: Question, read: Callable[[str], T], correction: Callable[[str], str]
@@ -162,10 +175,8 @@ class Exchange:
         failures = 0
         while True:
             await self._enter()
-            self.requests += 1
             try:
-                async with asyncio.timeout(self._settings.timeout_s):
-                    reply = await self._endpoint.send(question, self.dropped)
+                reply = await self._send(question)
                 break
             except TimeoutError:
                 raise too_slow(self._endpoint.title, self._settings) from None
@@ -186,7 +197,19 @@ class Exchange:
             raise DataError("bad_answer", message)
         return reply
 
+    async def _send(self, question: Question) -> Reply:
+        """Send once."""
+        self.requests += 1
+        self._is_sent = True
+        try:
+            async with asyncio.timeout(self._settings.timeout_s):
+                return await self._endpoint.send(question, self.dropped)
+        finally:
+            self._is_sent = False
+
     async def _enter(self) -> None:
+        if self._is_left:
+            raise Left
         if self._gate is None:
             return
         before = self.doing
@@ -260,6 +283,8 @@ class Exchange:
         await self._wait(None, failures, f"the connection to {title} broke")
 
     async def _wait(self, asked: float | None, failures: int, why: str) -> None:
+        if self._is_left:
+            raise Left
         if asked is None:
             longest = min(_LONGEST_BACKOFF, self._settings.max_wait_s)
             asked = min(_FIRST_WAIT * 2 ** (failures - 1), longest)
@@ -270,7 +295,9 @@ class Exchange:
 
     def _refused(self, refusal: ServerRefusal, question: Question) -> DataError:
         endpoint = self._endpoint
-        return refused(endpoint.title, endpoint.key_advice, self._settings, refusal, question)
+        error = refused(endpoint.title, endpoint.key_advice, self._settings, refusal, question)
+        self.is_hopeless = refusal.final or error.code in _HOPELESS
+        return error
 
 
 def _bare(text: str) -> str:

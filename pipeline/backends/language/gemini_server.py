@@ -24,6 +24,7 @@ from pipeline.backends.language.endpoint import (
 )
 from pipeline.backends.language.gemini_reply import read_refusal, read_reply
 from pipeline.backends.language.http_faults import checked_address, client_arguments, fault_of
+from pipeline.backends.language.response_size import TooLong, reading_client
 from pipeline.model.drafting import PartKind
 from pipeline.model.problem import DataError
 from pipeline.model.recipe import Reasoning
@@ -85,7 +86,7 @@ class GeminiServer:
         model = settings.model or self.default_model
         arguments = client_arguments(url or _SERVER, settings.timeout_s)
         # google-genai never uses the second one, but would make it by itself.
-        async with httpx2.AsyncClient(**arguments) as http:
+        async with reading_client(arguments) as http:
             idle = httpx2.Client(**arguments)
             client = genai.Client(
                 api_key=key.reveal(),
@@ -162,6 +163,9 @@ class GenerateContent:
             response = await self._client.aio.models.generate_content(
                 model=self._model, contents=contents, config=config
             )
+        except TooLong as error:
+            # Only a gateway's address is the user's; Google itself never sends as much.
+            raise error.told(self.title, f"{question.settings.stage}.base_url") from None
         except errors.APIError as error:
             raise read_refusal(error, self._key) from None
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:

@@ -23,12 +23,12 @@ def checked_address(url: str, option: str) -> str:
 
     Keys in addresses would be stored with the options and written to logs: they are refused.
     """
-    parts = urlsplit(url.strip())
     try:
+        parts = urlsplit(url.strip())
         parts.port  # noqa: B018 - raises if it is no number
         host = parts.hostname
     except ValueError:
-        host = None
+        parts, host = urlsplit(""), None
     if parts.scheme not in ("http", "https") or not host:
         raise DataError(
             "bad_address", f"{option}: expected an address such as http://127.0.0.1:8000/v1."

@@ -10,8 +10,9 @@ from typing import Generic, TypeVar
 
 from pipeline.backends.backend import Progress
 from pipeline.backends.language.endpoint import Question, Reply, Server, ServerSettings
-from pipeline.backends.language.event_loop import run_watched
+from pipeline.backends.language.event_loop import Rest, run_watched
 from pipeline.backends.language.exchange import Exchange, Gate, Sleep
+from pipeline.backends.language.refusals import known_refusal, remember_refusal
 from pipeline.model.problem import DataError
 from pipeline.model.usage import NO_USAGE, Usage
 
@@ -61,6 +62,7 @@ def inquire(
     progress: Progress,
     sleep: Sleep = asyncio.sleep,
     gate: Gate | None = None,
+    take_over: Callable[[Rest[Inquired[T]]], None] | None = None,
 ) -> Inquired[T]:
     """Ask until there is an answer that `read` takes.
 
@@ -72,14 +74,21 @@ def inquire(
         progress: Called every 50 ms; what it raises ends the request at once.
         sleep: Waits between attempts.
         gate: Limit of requests; None for none.
+        take_over: Gets what is left to do when `progress` raises Left while a request is under
+            way, to run it elsewhere; None ends it.
 
     Raises:
-        QuestionError: One sentence, and what was tried.
+        QuestionError: One sentence, and what was tried: nothing where an earlier question of this
+            run was refused for a reason that this one shares (`refusals.py`).
         Cancelled: As `progress` raised it.
     """
     settings: ServerSettings = question.settings
     model = settings.model or server.default_model
-    known = (server.name, server.address(settings), model, settings.reasoning.value)
+    asked = (server.name, server.address(settings), model)
+    known = (*asked, settings.reasoning.value)
+    refusal = known_refusal(asked)
+    if refusal is not None:
+        raise QuestionError(refusal.code, str(refusal), NO_USAGE)
     exchange: Exchange | None = None
 
     async def work() -> Inquired[T]:
@@ -93,10 +102,18 @@ def inquire(
     def watch() -> None:
         progress(0.1, exchange.doing if exchange is not None else f"connecting to {server.title}")
 
+    def left(rest: Rest[Inquired[T]]) -> bool:
+        if take_over is None or exchange is None or not exchange.leave():
+            return False
+        take_over(rest)
+        return True
+
     try:
-        found = run_watched(work, watch)
+        found = run_watched(work, watch, left)
     except DataError as error:
         usage = exchange.usage if exchange is not None else NO_USAGE
+        if exchange is not None and exchange.is_hopeless:
+            remember_refusal(asked, error)
         raise QuestionError(error.code, str(error), usage) from None
     finally:
         if exchange is not None:

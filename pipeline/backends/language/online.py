@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+from collections.abc import Callable
 from typing import ClassVar
 
 from pipeline.backends.backend import Progress
@@ -16,8 +17,10 @@ from pipeline.backends.language.answer_schema import (
 )
 from pipeline.backends.language.answer_store import AnswerStore, KeptAnswer
 from pipeline.backends.language.endpoint import Message, Question, Server
+from pipeline.backends.language.event_loop import Rest
 from pipeline.backends.language.exchange import Sleep
 from pipeline.backends.language.inquiry import Inquired, QuestionError, inquire
+from pipeline.backends.language.one_asker import ask_once
 from pipeline.backends.language.prompt import subtasks_prompt
 from pipeline.backends.language.protocol import LanguageAnswer, LanguageRequest, LanguageSettings
 from pipeline.model.problem import Problem, Severity
@@ -117,26 +120,36 @@ class OnlineLanguage:
             message = "The episode has no instruction: name the object to get better candidates."
             return LanguageAnswer((), problems=(Problem("instruction_empty", message),))
         key = self.key(request, settings)
-        kept = self._store.load(key)
         problems: list[Problem] = []
-        usage = Usage(kept=1)
-        if kept is None:
-            asked = self._ask(request, settings, progress)
-            usage = asked.usage
+
+        def load() -> tuple[KeptAnswer, Usage] | None:
+            known = self._store.load(key)
+            return None if known is None else (known, Usage(kept=1))
+
+        def keep(asked: Inquired[WrittenAnswer]) -> tuple[KeptAnswer, Usage]:
             kept = KeptAnswer(
                 backend=self.name,
                 model=asked.reply.model,
                 prompt=prompt.identity,
                 instruction=request.text,
                 dropped=sorted(asked.dropped),
-                tokens_in=usage.tokens_in,
-                tokens_out=usage.tokens_out,
+                tokens_in=asked.usage.tokens_in,
+                tokens_out=asked.usage.tokens_out,
                 answer=asked.value,
             )
             reason = self._store.keep(key, kept)
             if reason:
                 message = f"{reason}; it will be asked again next time."
                 problems.append(Problem("cache_not_written", message))
+            return kept, asked.usage
+
+        kept, usage = ask_once(
+            self._store.asking_path(key),
+            load,
+            lambda take_over: self._ask(request, settings, progress, take_over),
+            keep,
+            progress,
+        )
         if kept.dropped:
             message = (
                 f"{self.title} does not take {', '.join(kept.dropped)}: it was asked without, so "
@@ -153,9 +166,21 @@ class OnlineLanguage:
         return LanguageAnswer(found, kept.model, prompt.identity, usage, tuple(problems))
 
     def _ask(
-        self, request: LanguageRequest, settings: LanguageSettings, progress: Progress
+        self,
+        request: LanguageRequest,
+        settings: LanguageSettings,
+        progress: Progress,
+        take_over: Callable[[Rest[Inquired[WrittenAnswer]]], None],
     ) -> Inquired[WrittenAnswer]:
         prompt = subtasks_prompt()
         message = Message(False, prompt.question(request, settings.send_times))
         question = Question(prompt.system, (message,), WrittenAnswer, settings.server)
-        return inquire(self.server, question, read_answer, prompt.correction, progress, self._sleep)
+        return inquire(
+            self.server,
+            question,
+            read_answer,
+            prompt.correction,
+            progress,
+            self._sleep,
+            take_over=take_over,
+        )

@@ -24,6 +24,7 @@ from pipeline.backends.language.endpoint import (
 )
 from pipeline.backends.language.http_faults import checked_address, client_arguments, fault_of
 from pipeline.backends.language.openai_reply import read_refusal, read_reply
+from pipeline.backends.language.response_size import TooLong, reading_client
 from pipeline.model.drafting import PartKind
 from pipeline.model.problem import DataError
 from pipeline.model.recipe import Reasoning
@@ -37,8 +38,6 @@ ADDRESS_VARIABLE = "OPENAI_BASE_URL"
 """Environment variable of OpenAI's own SDK with the address of a server."""
 
 _PATH = "/chat/completions"
-_MOST_BYTES = 32 << 20
-"""Of an answer; the log-probabilities of the longest one take some megabytes."""
 
 
 class OpenAIServer:
@@ -80,12 +79,10 @@ class OpenAIServer:
     @asynccontextmanager
     async def connect(self, settings: ServerSettings) -> AsyncIterator[Endpoint]:
         """Open a client for the server."""
-        import httpx2
-
         url, key = self.address(settings), find_key(self.name)
         headers = {"Authorization": f"Bearer {key.reveal()}"} if key else {}
         arguments = client_arguments(url, settings.timeout_s)
-        async with httpx2.AsyncClient(headers=headers, **arguments) as client:
+        async with reading_client({"headers": headers, **arguments}) as client:
             yield ChatCompletions(client, url, key, settings)
 
 
@@ -177,20 +174,13 @@ class ChatCompletions:
         import httpx2
 
         try:
-            async with self._client.stream(method, self._url + path, json=body) as response:
-                text = bytearray()
-                async for chunk in response.aiter_bytes():
-                    text += chunk
-                    if len(text) > _MOST_BYTES:
-                        raise DataError(
-                            "bad_answer",
-                            f"{self.title} sends more than {_MOST_BYTES >> 20} MiB; check "
-                            f"{self._stage}.base_url.",
-                        )
+            response = await self._client.request(method, self._url + path, json=body)
+        except TooLong as error:
+            raise error.told(self.title, f"{self._stage}.base_url") from None
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise fault_of(error) from None
         try:
-            data = json.loads(text)
+            data = json.loads(response.content)
         except (ValueError, RecursionError):
             data = None
         if response.status_code != 200:
