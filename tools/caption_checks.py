@@ -1,12 +1,17 @@
 """Measures the caption checks: true captions, and captions with one field swapped.
 
     python tools/caption_checks.py DATASET... [--cache DIR] [--episodes 0 3 ...] [--list]
+    python tools/caption_checks.py DATASET --captions FILE [--cache DIR] [--list]
 
 Each dataset needs ground truth as `tools/sample` writes it. From it a true caption is made for each
 subtask (with the colours of object and destination), and from that all captions with one field
 swapped, systematically: nothing is drawn. A swap is caught if a constraint fails. Subtasks whose
 chosen object is the wrong one are counted apart: there the evidence is of another object, and a
 contradiction of the true caption says so.
+
+Real recordings have no ground truth: there a person wrote right and wrong captions, and the box of
+the object, into a file (tests/pipeline/ground_truth/*_captions.jsonl). They are checked twice:
+with the object that the pipeline chose, and with the right one, chosen by a person.
 """
 
 from __future__ import annotations
@@ -28,6 +33,8 @@ from pipeline.evaluation.matching import is_match
 from pipeline.model.checks import ChecksResult, Constraint, Outcome
 from pipeline.model.colors import canonical_color, color_words
 from pipeline.model.demonstration import DatasetSource
+from pipeline.model.edits import AddBox, ChooseCandidate, Edit
+from pipeline.model.score import as_box
 from pipeline.sources.detect import open_dataset
 from pipeline.stages.caption_check import check_caption
 from pipeline.stages.check_claims import read_caption
@@ -43,6 +50,7 @@ OTHER_VERBS = (
 NEAR_VERBS = ("insert", "hang", "throw", "hand over", "attach")
 """Verbs of putting that phases and paths cannot tell from “put”."""
 TRUE = "true caption"
+WRONG = "wrong caption"
 
 
 @dataclass(frozen=True)
@@ -206,7 +214,7 @@ def scene_for(
         finally:
             reader.close()
 
-    scene = scene_of(inputs, options, picture)
+    scene = scene_of(done.demonstration, inputs, options, picture)
     return scene
 
 
@@ -226,6 +234,90 @@ def answers(
         for kind, caption in swaps(truth):
             result = check_caption(caption, read_caption(caption), scene)
             yield Answer(truth, kind, caption, result, right)
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a person wrote about a subtask of a real recording.
+
+    Attributes:
+        episode: Episode index.
+        subtask: Subtask index.
+        box: The object's box before contact, by eye.
+        right: True captions.
+        wrong: False ones.
+    """
+
+    episode: int
+    subtask: int
+    box: tuple[float, float, float, float]
+    right: tuple[str, ...]
+    wrong: tuple[str, ...]
+
+    @property
+    def choice(self) -> tuple[Edit, ...]:
+        """The edits by which a person chooses the right object."""
+        add = AddBox(subtask=self.subtask, box=self.box)
+        return (add, ChooseCandidate(subtask=self.subtask, box=self.box))
+
+
+def written(file: Path) -> tuple[Written, ...]:
+    """Read what a person wrote, one JSON object a line."""
+    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    return tuple(
+        Written(
+            row["episode_index"],
+            row["subtask_index"],
+            as_box(row["start_box"]),
+            tuple(row["captions"]),
+            tuple(row["wrong"]),
+        )
+        for row in rows
+    )
+
+
+def answers_written(
+    source: DatasetSource, texts: tuple[Written, ...], by: str, cache: ResultCache | None = None
+) -> Iterator[tuple[str, str, ChecksResult, bool]]:
+    """Check what a person wrote; gives (kind, caption, result, whether the object is right).
+
+    Args:
+        source: The dataset.
+        texts: Captions of its subtasks.
+        by: Who chooses the object: `score` or `person`.
+        cache: Where stage results are kept.
+    """
+    graph = standard_graph()
+    for text in texts:
+        edits = text.choice if by == "person" else ()
+        done = annotate_episode(source, text.episode, graph=graph, edits=edits, cache=cache)
+        scene = scene_for(done, text.subtask, source, ChecksOptions())
+        right = scene.winner is not None and is_match(scene.winner.box, text.box)
+        for kind, captions in ((TRUE, text.right), (WRONG, text.wrong)):
+            for caption in captions:
+                result = check_caption(caption, read_caption(caption), scene)
+                yield kind, caption, result, right
+
+
+def table_written(dataset: Path, file: Path, cache: ResultCache | None, *, listed: bool) -> str:
+    """Markdown: of captions that a person wrote how many are contradicted."""
+    rows = ["| Object chosen by | | Captions | Contradicted |", "|---|---|---|---|"]
+    source, texts = open_dataset(dataset), written(file)
+    for by in ("score", "person"):
+        counts: Counter[tuple[bool, str]] = Counter()
+        caught: Counter[tuple[bool, str]] = Counter()
+        for kind, caption, result, right in answers_written(source, texts, by, cache):
+            counts[right, kind] += 1
+            caught[right, kind] += bool(result.contradicted)
+            for c in result.constraints:
+                if listed and c.outcome is Outcome.FAIL:
+                    print(
+                        by, "right" if right else "wrong", kind, caption, "|", c.claim, "|", c.why
+                    )
+        for (right, kind), count in sorted(counts.items(), reverse=True):
+            which = "right object" if right else "wrong object"
+            rows.append(f"| {by}, {which} | {kind} | {count} | {caught[right, kind]} |")
+    return "\n".join(rows)
 
 
 def table(found: list[Answer]) -> str:
@@ -249,9 +341,14 @@ def main() -> int:
     parser.add_argument("datasets", nargs="+", type=Path)
     parser.add_argument("--cache", type=Path, help="keep stage results here")
     parser.add_argument("--episodes", nargs="*", type=int)
-    parser.add_argument("--list", action="store_true", help="list true captions that fail")
+    parser.add_argument("--captions", type=Path, help="captions that a person wrote")
+    parser.add_argument("--list", action="store_true", help="list what fails")
     arguments = parser.parse_args()
     kept = ResultCache(arguments.cache) if arguments.cache else None
+    if arguments.captions:
+        for dataset in arguments.datasets:
+            print(table_written(dataset, arguments.captions, kept, listed=arguments.list))
+        return 0
     graph = standard_graph()
     found: list[Answer] = []
     for dataset in arguments.datasets:

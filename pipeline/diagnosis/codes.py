@@ -193,6 +193,7 @@ _OWN: tuple[tuple[str, Severity, bool, str, str], ...] = (
     ("checks", _W, _NO, "caption_not_understood", "the caption could not be read, or checked"),
     ("checks", _W, _NO, "caption_many_actions", "the caption has several actions"),
     ("checks", _I, _NO, "caption_partly_understood", "a part of the caption was not read"),
+    ("checks", _I, _NO, "caption_other_noun", "the caption's noun is not the subtask's"),
     # -- machine, models and files --------------------------------------------------------------
     (RUN, _W, _YES, "backend_fallback", "a weaker backend stood in for the chosen one"),
     (RUN, _W, _YES, "edit_not_applicable", "a correction has nothing to apply to any more"),

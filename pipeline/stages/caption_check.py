@@ -8,7 +8,8 @@ from pipeline.model.problem import Problem
 from pipeline.stages.check_claims import OBJECT, Claim, Reading
 from pipeline.stages.check_colors import check_color
 from pipeline.stages.check_counts import check_arm, check_count
-from pipeline.stages.check_places import check_direction, check_presence, check_relation
+from pipeline.stages.check_names import check_presence, name_problems
+from pipeline.stages.check_places import check_direction, check_relation
 from pipeline.stages.check_scene import Scene
 from pipeline.stages.check_verbs import check_verb
 
@@ -25,7 +26,7 @@ def check_caption(text: str, reading: Reading, scene: Scene) -> ChecksResult:
     if reading.clause is not None:
         for claim in reading.claims:
             constraints += _tested(claim, reading.clause, reading.claims, scene)
-    problems = list(reading.problems)
+    problems = [*reading.problems, *name_problems(reading.claims, scene)]
     failed = [c for c in constraints if c.outcome is Outcome.FAIL]
     if failed:
         more = f" ({len(failed) - 1} more)" if len(failed) > 1 else ""
@@ -48,7 +49,7 @@ def _tested(
         case ConstraintKind.RELATION:
             return (check_relation(claim, clause, scene),)
         case ConstraintKind.DIRECTION:
-            return (check_direction(claim, scene),)
+            return (check_direction(claim, clause, scene),)
         case ConstraintKind.COUNT:
             colored = any(c.kind is ConstraintKind.COLOR and c.about == OBJECT for c in claims)
             return (check_count(claim, scene, colored=colored),)

@@ -23,6 +23,8 @@ from pipeline.model.subtask import ActionType
 OBJECT, DESTINATION, SOURCE = "object", "destination", "source"
 """Which thing a claim is about."""
 
+_AWAY = ("from", "out of", "off", "off of")
+"""Before what the object leaves."""
 _SHADES = frozenset({"dark", "light", "pale", "bright", "deep"})
 _ANYTHING = frozenset({"object", "thing", "item", "something", "it", "one", ""})
 _SAME_THING = word_set(
@@ -133,8 +135,9 @@ def claims_of(clause: Clause, text: str) -> tuple[Claim, ...]:
     if clause.source_name:
         words = written(text, clause.source_name)
         claims += _thing(clause.source_name, SOURCE, text)
-        leaves = f"the object leaves the {clause.source_name}"
-        claims.append(Claim(ConstraintKind.DIRECTION, leaves, words, SOURCE, "out of"))
+        if _leaves(clause, text):
+            leaves = f"the object leaves the {clause.source_name}"
+            claims.append(Claim(ConstraintKind.DIRECTION, leaves, words, SOURCE, "out of"))
     if clause.relation and clause.target_name:
         claim = f"the object ends {clause.relation} the {clause.target_name}"
         words = written(text, clause.relation)
@@ -162,6 +165,19 @@ def claims_of(clause: Clause, text: str) -> tuple[Claim, ...]:
         return found.start() if found is not None else len(text)
 
     return tuple(sorted(claims, key=place))
+
+
+def _leaves(clause: Clause, text: str) -> bool:
+    """Whether a caption says that the object leaves its source, not only that it is there.
+
+    “Flip the pot which is in the sink” and “pick up the bottle on the table” say where it is. A
+    sentence without the source's own words (`fields` of a model) says it by its verb.
+    """
+    source = clause.source_name.lower()
+    if _search(text, source) is None:
+        return any(v.verb == clause.verb and v.role == "out" for v in vocabulary().verbs)
+    before = (f"{word}{article}" for word in _AWAY for article in ("", " a", " an", " its"))
+    return any(_search(text, f"{words} {source}") is not None for words in before)
 
 
 def _verb_text(clause: Clause) -> str:

@@ -9,8 +9,7 @@ from pipeline.model.checks import Constraint, Evidence, Outcome
 from pipeline.model.colors import delta_e
 from pipeline.stages.check_claims import Claim
 from pipeline.stages.check_motion import motion_of
-from pipeline.stages.check_places import softened
-from pipeline.stages.check_scene import Scene, gap
+from pipeline.stages.check_scene import Scene, gap, softened, unfinished
 
 _SAME_WAY = 0.5
 """Difference of two ways, as a share of the winner's, up to which things went together: what is
@@ -52,7 +51,7 @@ def check_count(claim: Claim, scene: Scene, *, colored: bool = False) -> Constra
         elif doubtful:
             why = f"{said}, {len(doubtful)} more may have."
     constraint = Constraint(claim.kind, claim.text, claim.words, outcome, why, evidence)
-    return softened(constraint, scene)
+    return softened(unfinished(constraint, scene), scene)
 
 
 def _moving(scene: Scene, *, colored: bool) -> tuple[tuple[Proposal, ...], tuple[Proposal, ...]]:

@@ -38,6 +38,16 @@ class ChecksOptions:
         low=0.0,
         high=100.0,
     )
+    color_cast: float = option(
+        4.0,
+        "Shift of a mask's colour, in any direction of the a*b* plane, under which another word "
+        "must still fit better by `color_margin`. Automatic white balance leaves some degrees "
+        "between true and assumed light; 3 to 4° move a mid gray by so much. It matters where "
+        "colours are dull.",
+        unit="a*b*",
+        low=0.0,
+        high=100.0,
+    )
     color_share: float = option(
         0.15,
         "Least share of the mask's pixels that must have a colour for it to be one of the thing's "
@@ -142,6 +152,13 @@ class ChecksOptions:
         unit="strokes",
         low=1,
         high=1000,
+    )
+    named: float = option(
+        0.3,
+        "Confidence D from which a box of a detector that reads phrases says that the named thing "
+        "is there. It proposes far below that, so that something is always found.",
+        low=0.0,
+        high=1.0,
     )
     while_held: float = option(
         0.6,

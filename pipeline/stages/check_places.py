@@ -1,21 +1,22 @@
-"""Places: where the object ended, where it came from, and whether what is named is there."""
+"""Places: where the object ended, and which way it moved."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from pipeline.backends.language.clauses import Clause
 from pipeline.backends.language.phrases import colors_of
 from pipeline.backends.language.vocabulary import head_noun, vocabulary
-from pipeline.model.candidate import Box, Proposal
+from pipeline.model.candidate import Box
 from pipeline.model.checks import Constraint, Evidence, Outcome
-from pipeline.stages.check_claims import DESTINATION, OBJECT, Claim
+from pipeline.stages.check_claims import SOURCE, Claim
 from pipeline.stages.check_colors import fit, fitting
 from pipeline.stages.check_motion import Motion
-from pipeline.stages.check_scene import Scene, gap, inside
+from pipeline.stages.check_names import same_name
+from pipeline.stages.check_scene import Scene, gap, inside, softened, unfinished
 
 IN_OR_ON = frozenset({"in", "on", "inside", "into", "onto", "on top of"})
 BESIDE = frozenset({"next to", "near"})
@@ -46,9 +47,15 @@ class References:
 
 
 def check_relation(claim: Claim, clause: Clause, scene: Scene) -> Constraint:
-    """Test where the object ends against what the caption says."""
+    """Test where the object ends against what the caption says.
+
+    Without a detector that reads names the place is known by its colour, or only as what stands
+    there. What passes then says no more than that (`_narrowed`).
+    """
     motion = scene.motion
     relation = claim.value
+    if scene.cut:
+        return _said(claim, Outcome.UNKNOWN, f"{_upper(scene.cut)}.", scene)
     if motion is None:
         return _said(claim, Outcome.UNKNOWN, "The object's path was not tracked.", scene)
     if not motion.seen_to_end:
@@ -69,34 +76,30 @@ def check_relation(claim: Claim, clause: Clause, scene: Scene) -> Constraint:
     else:
         why = f"What “{relation}” means cannot be told from boxes, masks and depth here."
         found = _said(claim, Outcome.UNKNOWN, why, scene)
-    return softened(found, scene)
+    return softened(_narrowed(found, relation, clause.target_name, known), scene)
 
 
-def softened(constraint: Constraint, scene: Scene) -> Constraint:
-    """A contradiction that rests on a doubtful choice of the object is none."""
-    if constraint.outcome is not Outcome.FAIL or not scene.doubt:
-        return constraint
-    why = f"{constraint.why[:-1]}; but the choice of the object is doubtful ({scene.doubt})."
-    return Constraint(
-        constraint.kind,
-        constraint.claim,
-        constraint.words,
-        Outcome.UNKNOWN,
-        why,
-        constraint.evidence,
-    )
+def _narrowed(found: Constraint, relation: str, phrase: str, known: References) -> Constraint:
+    """What passes without the name being read claims the place and the colour, not the name."""
+    if found.outcome is not Outcome.PASS or known.certain:
+        return found
+    if vocabulary().is_kind("surfaces", phrase):
+        return found
+    where = "in or on" if relation in IN_OR_ON else relation
+    what = " ".join(["something", *colors_of(phrase.lower())[:1]][: 2 if known.places else 1])
+    return replace(found, claim=f"the object ends {where} {what}")
 
 
 def references(phrase: str, scene: Scene) -> References:
     """Find what a phrase may mean: drawn by a person, found by a model that reads, or by colour.
 
-    No places where nobody knows: the embedded detector cannot read names.
+    No places where nobody knows: the embedded detector cannot read names. A detector that reads
+    them gives its best boxes, however poor: those below `named` say nothing.
     """
-    head = head_noun(phrase.lower())
     named = [
         (p.box, p.id)
         for p in scene.others
-        if p.origin == "phrase" and head_noun(p.label.lower()) == head
+        if p.origin == "phrase" and p.score >= scene.options.named and same_name(p.label, phrase)
     ]
     drawn = [(t.box, -1) for t in scene.proposals.targets if t.origin == "user"]
     if drawn or named:
@@ -155,7 +158,7 @@ def _in_or_on(
         return _said(claim, Outcome.PASS, why, scene, *(i for _, i in on), boxes=boxes)
     if not known.places:
         if bearers:
-            why = f"{_upper(_bearing(scene))}; whether it is a {clause.target_name} is not tested."
+            why = f"{_upper(_bearing(scene))}; whether that is a {clause.target_name} is not seen."
             return _said(claim, Outcome.PASS, why, scene, *ids)
         why = "No candidate stood where the object ends, and nobody knows which one is meant."
         return _said(claim, Outcome.UNKNOWN, why, scene)
@@ -198,17 +201,10 @@ def _beside(claim: Claim, known: References, motion: Motion, scene: Scene) -> Co
             why = f"{why[:-1]}, but {_bearing(scene)}, which may be meant, too."
             outcome = Outcome.UNKNOWN
         return _said(claim, outcome, why, scene, id_, *bearers, boxes=(box,))
-    boxes = [p.box for p, _ in scene.bearers]
-    others = [p for p in scene.others if not any(_one_thing(p.box, b, motion) for b in boxes)]
-    alone = all(gap(motion.end_box, p.box) > limits.near * motion.size for p in others)
-    if scene.bearers and alone:
-        why = (
-            f"{_upper(_bearing(scene))}, and no other candidate is within {limits.near:g} object "
-            "sizes."
-        )
-        return _said(claim, Outcome.FAIL, why, scene, *bearers)
-    why = "Nobody knows which candidate is meant: the caption names no colour that is there."
-    return _said(claim, Outcome.UNKNOWN, why, scene)
+    # what it ends on may be a tray or a board that bears the thing beside it, too
+    why = "Nobody knows which candidate is meant: the caption names no colour that is there"
+    why += f"; {_bearing(scene)}." if bearers else "."
+    return _said(claim, Outcome.UNKNOWN, why, scene, *bearers)
 
 
 def _one_thing(a: Box, b: Box, motion: Motion) -> bool:
@@ -301,20 +297,14 @@ def _depths(scene: Scene, candidate: int, motion: Motion) -> tuple[float, float]
     return found[0], found[1]
 
 
-def check_direction(claim: Claim, scene: Scene) -> Constraint:
-    """Test which way the object moved."""
+def check_direction(claim: Claim, clause: Clause, scene: Scene) -> Constraint:
+    """Test which way the object moved, start against end."""
     motion = scene.motion
     if motion is None or not motion.trusted:
         return _said(claim, Outcome.UNKNOWN, "The object's path was not tracked.", scene)
     limits = scene.options
-    distance = f"It ends {motion.transfer:.1f} object sizes from its start"
     if claim.value in ("out of", "away", "aside"):
-        climbs = motion.climb >= limits.lifted_m
-        outcome = Outcome.PASS if motion.transfer >= limits.moved or climbs else Outcome.UNKNOWN
-        still = motion.transfer <= limits.still and not climbs and motion.seen_to_end
-        if still and (scene.gripper_known or scene.scores.chosen_by == "person"):
-            outcome = Outcome.FAIL
-        return softened(_said(claim, outcome, f"{distance}.", scene), scene)
+        return softened(_left(claim, clause, motion, scene), scene)
     if claim.value in _SIDEWAYS:
         sign, _ = _SIDEWAYS[claim.value]
         if limits.left_is == "facing":
@@ -324,36 +314,34 @@ def check_direction(claim: Claim, scene: Scene) -> Constraint:
         why = f"It moves {abs(motion.offset[0]):.1f} object sizes to the picture's {way}."
         outcome = Outcome.PASS if ahead >= limits.side else Outcome.UNKNOWN
         outcome = Outcome.FAIL if ahead <= -limits.side else outcome
-        return softened(_said(claim, outcome, why, scene), scene)
-    why = f"{distance}; which way is “{claim.value}” nobody has measured here."
+        return softened(unfinished(_said(claim, outcome, why, scene), scene), scene)
+    why = (
+        f"It ends {motion.transfer:.1f} object sizes from its start; which way is "
+        f"“{claim.value}” nobody has measured here."
+    )
     return _said(claim, Outcome.UNKNOWN, why, scene)
 
 
-def check_presence(claim: Claim, scene: Scene) -> Constraint:
-    """Test whether what is named is there: by a detector that reads phrases."""
-    head = head_noun(claim.value)
-    things: list[Proposal] = list(scene.proposals.candidates)
-    if claim.about == DESTINATION:
-        things += scene.proposals.targets
-    named = [p for p in things if p.origin == "phrase" and head_noun(p.label.lower()) == head]
-    if claim.about == OBJECT and scene.winner is not None:
-        named.sort(key=lambda p: (p.id != scene.scores.winner, -p.score))
-    if claim.about == DESTINATION and vocabulary().is_kind("surfaces", claim.value):
-        why = "Ground is no candidate, so nothing tests its name."
-        return Constraint(claim.kind, claim.text, claim.words, Outcome.UNKNOWN, why)
-    if not named:
-        asked = sorted({p.label for p in things if p.origin == "phrase"})
-        why = (
-            f"The detector was asked for {', '.join(asked)}, not for this."
-            if asked
-            else f"The detector {scene.proposals.backend} cannot read names."
-        )
-        return Constraint(claim.kind, claim.text, claim.words, Outcome.UNKNOWN, why)
-    best = named[0]
-    why = f"Found as “{best.label}” with D = {best.score:.2f} in frame {best.frame}."
-    ids = tuple(p.id for p in named if p in scene.proposals.candidates)
-    evidence = Evidence(best.frame, ids, () if ids else (best.box,))
-    return Constraint(claim.kind, claim.text, claim.words, Outcome.PASS, why, evidence)
+def _left(claim: Claim, clause: Clause, motion: Motion, scene: Scene) -> Constraint:
+    """Whether the object left what it was in or on: not by moving about inside of it."""
+    limits = scene.options
+    why = f"It ends {motion.transfer:.1f} object sizes from its start"
+    climbs = motion.climb >= limits.lifted_m
+    if motion.transfer <= limits.still and not climbs:
+        outcome = Outcome.FAIL if motion.seen_to_end else Outcome.UNKNOWN
+        return unfinished(_said(claim, outcome, f"{why}.", scene), scene)
+    if motion.transfer < limits.moved and not climbs:
+        return _said(claim, Outcome.UNKNOWN, f"{why}.", scene)
+    if claim.about == SOURCE:
+        if vocabulary().is_kind("surfaces", clause.source_name):
+            why = f"{why}, which may still be on the {head_noun(clause.source_name)}."
+            return _said(claim, Outcome.UNKNOWN, why, scene)
+        around = [p for p in scene.others if inside(motion.start_box, p.box)]
+        still_in = tuple(p.id for p in around if inside(_foot(motion.end_box), p.box))
+        if still_in:
+            why = f"{why}, but still at candidate {still_in[0]}, in or on which it started."
+            return _said(claim, Outcome.UNKNOWN, why, scene, *still_in)
+    return _said(claim, Outcome.PASS, f"{why}.", scene)
 
 
 def _foot(box: Box) -> Box:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from pipeline.model.arrays import F32, F64, U8, Bool
 from pipeline.model.candidate import Box, MasksResult, Proposal, ProposalsResult, TracksResult
+from pipeline.model.checks import Constraint, Outcome
 from pipeline.model.colors import color_distance, color_words
+from pipeline.model.demonstration import Demonstration
 from pipeline.model.geometry import LiftingResult, RobotResult
 from pipeline.model.phases import PhaseName, PhasesResult
 from pipeline.model.score import ScoresResult, TargetResult, box_area, box_iou
@@ -21,7 +23,7 @@ from pipeline.stages.stage import StageInputs
 
 _DOUBTS = ("near_tie", "robot_won", "no_motion", "no_interaction", "no_candidates")
 """Findings of the scores by which the winner may be the wrong one."""
-_SAME = 0.5
+SAME = 0.5
 """IoU from which two boxes are of one thing."""
 _LOWER = 0.4
 """Share of the end box, from its bottom, that rests in or on something."""
@@ -43,6 +45,8 @@ class Scene:
         target: Where the object ended up.
         options: Limits.
         picture: Reads the keyframe, (H, W, 3) uint8 RGB; only asked where masks do not suffice.
+        cuts: Frames at which the record says that the episode is cut: 0 for a missing beginning,
+            the last one for a missing end.
     """
 
     subtask: Subtask
@@ -56,6 +60,7 @@ class Scene:
     target: TargetResult
     options: ChecksOptions
     picture: Callable[[], U8]
+    cuts: tuple[int, ...] = ()
 
     @cached_property
     def winner(self) -> Proposal | None:
@@ -64,19 +69,37 @@ class Scene:
         return next(found, None)
 
     @cached_property
-    def rivals(self) -> tuple[int, ...]:
-        """Ids of candidates that may be the object instead: the next best where it is doubtful."""
-        if not self.doubt:
-            return ()
-        return tuple(c for c in self.scores.ranking[:3] if c != self.scores.winner)
-
-    @cached_property
     def doubt(self) -> str:
-        """Code of the finding by which the winner may be the wrong one, empty if none."""
+        """Why the winner may be the wrong one, empty if nothing says so or a person chose it.
+
+        A finding of the scores; or that the gripper signal has no grasp: then nobody knows when
+        the object should move, and of 15 such choices on BridgeData 7 were wrong.
+        """
         if self.scores.chosen_by == "person":
             return ""
         codes = [p.code for p in self.scores.problems]
-        return next((c for c in _DOUBTS if c in codes), "")
+        unknown = "" if self.gripper_known else "no grasp in the gripper signal"
+        return next((c for c in _DOUBTS if c in codes), unknown)
+
+    @cached_property
+    def cut(self) -> str:
+        """Why the recording does not show the action from start to end, empty if it may.
+
+        By what the record says of itself: a recording that says nothing is taken as whole. A
+        missing end matters unless the gripper lets go before it, a missing beginning unless it
+        approaches first.
+        """
+        start, end = self.subtask.start, self.subtask.end
+        for frame in self.cuts:
+            if frame <= 0:
+                approaches = bool(self.held) and self.held[0][0] > start
+                if start <= 0 and not approaches:
+                    return "the beginning of the recording is missing"
+            elif start < frame < end - 1:
+                return f"the recording is cut at frame {frame}"
+            elif start < frame < end and not (self.held and self.released):
+                return "the end of the recording is missing"
+        return ""
 
     @cached_property
     def motion(self) -> Motion | None:
@@ -133,6 +156,26 @@ class Scene:
         distances: F64 = np.stack(columns, axis=1)
         return distances
 
+    def casts(self, candidate: int) -> F64:
+        """(C, W) ΔE of a candidate's colour to every word, as it is and under casts of the light.
+
+        The casts are `color_cast` long and go in eight directions of the a*b* plane.
+        """
+        color = self.color(candidate)
+        if color is None:
+            return np.zeros((0, len(color_words())))
+        if candidate not in self._casts:
+            angles = np.arange(8) * (np.pi / 4)
+            ring = np.stack([np.zeros(8), np.cos(angles), np.sin(angles)], axis=1)
+            shifted = color + self.options.color_cast * np.vstack([np.zeros((1, 3)), ring])
+            columns = [color_distance(w.name, shifted) for w in color_words()]
+            self._casts[candidate] = np.stack(columns, axis=1)
+        return self._casts[candidate]
+
+    @cached_property
+    def _casts(self) -> dict[int, F64]:
+        return {}
+
     @cached_property
     def turn(self) -> tuple[float, int]:
         """Largest turn of the winner's points in the picture, degrees, and its frame."""
@@ -155,7 +198,7 @@ class Scene:
         most = self.options.largest_thing * self.masks.height * self.masks.width
         kept = []
         for row, proposal in enumerate(self.proposals.candidates):
-            own = box_iou(proposal.box, self.winner.box) >= _SAME or inside(
+            own = box_iou(proposal.box, self.winner.box) >= SAME or inside(
                 proposal.box, self.winner.box
             )
             if proposal.id == self.winner.id or own or row >= self.masks.count:
@@ -215,8 +258,36 @@ def gap(a: Box, b: Box) -> float:
     return float(np.hypot(dx, dy))
 
 
-def scene_of(inputs: StageInputs, options: ChecksOptions, picture: Callable[[], U8]) -> Scene:
+def softened(constraint: Constraint, scene: Scene) -> Constraint:
+    """A contradiction that rests on a doubtful choice of the object is none."""
+    if constraint.outcome is not Outcome.FAIL or not scene.doubt:
+        return constraint
+    why = f"{constraint.why[:-1]}; but the choice of the object is doubtful ({scene.doubt})."
+    return replace(constraint, outcome=Outcome.UNKNOWN, why=why)
+
+
+def unfinished(constraint: Constraint, scene: Scene, stands: Outcome | None = None) -> Constraint:
+    """What a cut recording shows is no answer, unless what is missing cannot change it.
+
+    Args:
+        constraint: As tested on what there is.
+        scene: The evidence.
+        stands: The outcome that holds however it went on: what was lifted once was lifted.
+    """
+    if not scene.cut or constraint.outcome in (stands, Outcome.UNKNOWN):
+        return constraint
+    why = f"{constraint.why[:-1]}; but {scene.cut}."
+    return replace(constraint, outcome=Outcome.UNKNOWN, why=why)
+
+
+def scene_of(
+    demonstration: Demonstration,
+    inputs: StageInputs,
+    options: ChecksOptions,
+    picture: Callable[[], U8],
+) -> Scene:
     """Gather the evidence of the subtask."""
+    cuts = [p.frame for p in demonstration.problems if p.code == "episode_cut"]
     return Scene(
         subtask=inputs.get(SubtasksResult).subtasks[inputs.subtask],
         phases=inputs.get(PhasesResult),
@@ -229,4 +300,5 @@ def scene_of(inputs: StageInputs, options: ChecksOptions, picture: Callable[[], 
         target=inputs.get(TargetResult),
         options=options,
         picture=picture,
+        cuts=tuple(frame for frame in cuts if frame is not None),
     )

@@ -23,7 +23,7 @@ class ChecksStage(Stage[ChecksOptions, ChecksResult]):
 
     name: ClassVar[str] = "checks"
     title: ClassVar[str] = "Caption checks"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     scope: ClassVar[Scope] = Scope.SUBTASK
     inputs: ClassVar[tuple[str, ...]] = (
         "phases",
@@ -57,6 +57,7 @@ class ChecksStage(Stage[ChecksOptions, ChecksResult]):
         context.progress(0.0, "checking the caption")
         caption = inputs.get(CaptionResult)
         scene = scene_of(
+            demonstration,
             inputs,
             options,
             lambda: context.reader.frame(scene.proposals.camera, scene.masks.keyframe),

@@ -55,6 +55,7 @@ class Thing:
         path: (13, 2) centres; None: it stands.
         label: Phrase.
         origin: Where the proposal is from.
+        score: Detector confidence D.
         z: Metres from the camera, for scenes with 3D.
     """
 
@@ -64,6 +65,7 @@ class Thing:
     label: str = ""
     origin: str = "region"
     z: float = 1.0
+    score: float = 0.5
 
 
 @dataclass
@@ -82,6 +84,10 @@ class Made:
         turn: Degrees by which the object's points turn at frame 6.
         options: Limits.
         pixels: Colours of the keyframe; else those of the things.
+        cuts: Frames at which the record says that the episode is cut.
+        span: First frame of the subtask and one past its last one.
+        names: What the subtask calls object, destination and source.
+        targets: Target proposals.
     """
 
     things: list[Thing]
@@ -95,6 +101,10 @@ class Made:
     turn: float = 0.0
     options: ChecksOptions = field(default_factory=ChecksOptions)
     pixels: np.ndarray | None = None
+    cuts: tuple[int, ...] = ()
+    span: tuple[int, int] = (0, FRAMES)
+    names: tuple[str, str, str] = ("", "", "")
+    targets: tuple[Proposal, ...] = ()
 
     @property
     def scene(self) -> Scene:
@@ -116,9 +126,10 @@ class Made:
                 "cam",
                 0,
                 tuple(
-                    Proposal(k, t.box, 0, 0.5, t.label, t.origin) for k, t in enumerate(self.things)
+                    Proposal(k, t.box, 0, t.score, t.label, t.origin)
+                    for k, t in enumerate(self.things)
                 ),
-                (),
+                self.targets,
                 "regions",
             ),
             masks=MasksResult(0, HEIGHT, WIDTH, pack_masks(masks), colors, "grabcut"),
@@ -129,6 +140,7 @@ class Made:
             target=TargetResult((), np.zeros(0, "f"), np.zeros(0, "f"), -1, None, None, "none"),
             options=self.options,
             picture=lambda: shown,
+            cuts=self.cuts,
         )
 
     def check(self, caption: str) -> ChecksResult:
@@ -149,7 +161,11 @@ class Made:
             spans += [(PhaseName.RELEASE, end, FRAMES)] if self.released else []
         phases = tuple(Phase(n, self.arm, a, b, 0, a, b) for n, a, b in spans)
         action = ActionType.PICK_AND_PLACE
-        return Subtask(0, self.arm, "", "put", "", (), "", "", "", action, phases, 0, FRAMES)
+        name, target, source = self.names
+        start, end = self.span
+        return Subtask(
+            0, self.arm, "", "put", name, (), target, "", source, action, phases, start, end
+        )
 
     def _phases(self) -> PhasesResult:
         opening = np.ones(FRAMES, np.float32)

@@ -91,3 +91,35 @@ def test_of_several_actions_that_of_the_subtask_is_checked() -> None:
     assert reading.clause is not None
     assert (reading.clause.verb, reading.clause.object_name) == ("open", "drawer")
     assert "caption_many_actions" in [p.code for p in reading.problems]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Take the cube out of the box.", True),
+        ("Take the cup off the plate.", True),
+        ("Take the lid off of a pot.", True),
+        ("Remove the lid from pot.", True),
+        ("Lift the cube from the table.", True),
+        ("Put the cup from the red shelf on the tray.", True),
+        ("Grab the can out of a red box.", True),
+        ("Flip pot upright which is in sink.", False),
+        ("Pick up the yellow bottle on the table.", False),
+        ("Take the cup inside the cabinet and put it on the table.", False),
+    ],
+)
+def test_where_something_is_does_not_say_that_it_leaves(text: str, expected: bool) -> None:
+    found = [c for c in read_caption(text).claims if c.kind is K.DIRECTION]
+    assert bool(found) is expected
+    assert all(c.text.startswith("the object leaves the") for c in found)
+    assert [c for c in read_caption(text).claims if c.about == "source"]
+
+
+@pytest.mark.parametrize(("verb", "expected"), [("remove", True), ("flip", False)])
+def test_a_source_that_only_the_fields_name_is_left_by_verbs_that_say_so(
+    verb: str, expected: bool
+) -> None:
+    fields = CaptionFields(verb, "lid", "", "", source="pot")
+    reading = read_caption("Lorem ipsum dolor.", fields)
+    assert reading.clause is not None
+    assert bool([c for c in reading.claims if c.kind is K.DIRECTION]) is expected
