@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import logging
 import os
 import sys
 from pathlib import Path
 
-from app import (
-    captions_command,
-    curate_command,
-    diagnose_command,
-    evaluate_command,
-    export_command,
-    models_command,
-    reviews_command,
-    spot_check_command,
-)
 from app.arguments import parse_size, split_path
 from app.terminal import fail, say
 from pipeline.model.problem import Cancelled, DataError
@@ -26,6 +17,17 @@ from pipeline.model.problem import Cancelled, DataError
 log = logging.getLogger(__name__)
 
 _PATH = "a dataset of any known format: its folder, its file, or a file inside"
+_MODULES = {
+    "export": "app.export_command",
+    "evaluate": "app.evaluate_command",
+    "diagnose": "app.diagnose_command",
+    "curate": "app.curate_command",
+    "spot-check": "app.spot_check_command",
+    "reviews": "app.reviews_command",
+    "captions": "app.captions_command",
+    "models": "app.models_command",
+}
+"""Commands whose arguments are declared in a module of their own."""
 
 
 def _jobs(text: str) -> int:
@@ -44,8 +46,13 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Make the parser of all commands."""
+def build_parser(only: str = "") -> argparse.ArgumentParser:
+    """Make the parser of all commands.
+
+    Args:
+        only: A command. Arguments of others that have a module are left out: `demoscope open` does
+            not wait for them. Anything else: all of them.
+    """
     parser = argparse.ArgumentParser(
         prog="demoscope",
         description="Open a robot demonstration and see why the annotation pipeline decided so.",
@@ -166,14 +173,9 @@ def build_parser() -> argparse.ArgumentParser:
         help="run again with this option and show both runs side by side, may be repeated",
     )
 
-    export_command.add_parser(commands)
-    evaluate_command.add_parser(commands)
-    diagnose_command.add_parser(commands)
-    curate_command.add_parser(commands)
-    spot_check_command.add_parser(commands)
-    reviews_command.add_parser(commands)
-    captions_command.add_parser(commands)
-    models_command.add_parser(commands)
+    wanted = [only] if only in _MODULES else [] if only in commands.choices else [*_MODULES]
+    for name in wanted:
+        importlib.import_module(_MODULES[name]).add_parser(commands)
     commands.add_parser("paths", help="print where settings, caches and results live")
     one = commands.add_parser("doctor", help="say what works on this machine")
     one.add_argument("--json", action="store_true", help="machine-readable")
@@ -186,7 +188,7 @@ def run(arguments: list[str]) -> int:
     Returns:
         0 on success; 1 after one clear sentence on standard error.
     """
-    parser = build_parser()
+    parser = build_parser(next((a for a in arguments if not a.startswith("-")), ""))
     options = parser.parse_args(arguments)
     logging.basicConfig(
         # What concerns the user is said in sentences; tracebacks are for --verbose.
@@ -262,21 +264,37 @@ def _dispatch(options: argparse.Namespace, parser: argparse.ArgumentParser) -> i
                 compare=tuple(options.compare),
             )
         case "export":
-            return export_command.export(options)
+            from app.export_command import export
+
+            return export(options)
         case "evaluate":
-            return evaluate_command.evaluate(options)
+            from app.evaluate_command import evaluate
+
+            return evaluate(options)
         case "diagnose":
-            return diagnose_command.diagnose(options)
+            from app.diagnose_command import diagnose
+
+            return diagnose(options)
         case "curate":
-            return curate_command.curate(options)
+            from app.curate_command import curate
+
+            return curate(options)
         case "spot-check":
-            return spot_check_command.spot_check(options)
+            from app.spot_check_command import spot_check
+
+            return spot_check(options)
         case "reviews":
-            return reviews_command.reviews(options)
+            from app.reviews_command import reviews
+
+            return reviews(options)
         case "captions":
-            return captions_command.captions(options)
+            from app.captions_command import captions
+
+            return captions(options)
         case "models":
-            return models_command.models(options)
+            from app.models_command import models
+
+            return models(options)
         case "paths":
             from app.settings import paths, picture_bytes
             from pipeline.backends.weights import hub_cache, models_folder

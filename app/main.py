@@ -24,8 +24,11 @@ def _guard() -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; the console script."""
     import multiprocessing
+    import os
 
     multiprocessing.freeze_support()
+    # Or pydantic looks through all that is installed for plugins when it checks the first file.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     _guard()
     from app.cli import run
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +68,7 @@ def screenshot(
     found.open(episode)
     changed = parse_settings(list(compare), standard_graph()) if compare else {}
     out.parent.mkdir(parents=True, exist_ok=True)
-    from app.window_run import has_display, make_application, make_window
+    from app.window_run import has_display
 
     if not with_3d:
         # A desktop may set another platform for all programs; this one must not need a display.
@@ -75,46 +76,38 @@ def screenshot(
     elif not has_display():
         return fail("--with-3d needs a display")
 
-    make_application()
-    with tempfile.TemporaryDirectory() as folder:
-        window = make_window(theme, settings_file=Path(folder) / "settings.ini")
+    with tempfile.TemporaryDirectory() as folder, shown_window(theme, size, Path(folder)) as window:
         control = window.control
-        try:
-            window.resize(*size)
-            window.arrange()
-            window.show()
-            failures: list[str] = []
-            control.failed.connect(lambda text, _: failures.append(text))
-            opened: list[bool] = []
-            control.episodeOpened.connect(lambda: opened.append(True))
-            control.auto_run = True
-            control.open_dataset(dataset, episode)
+        failures: list[str] = []
+        control.failed.connect(lambda text, _: failures.append(text))
+        opened: list[bool] = []
+        control.episodeOpened.connect(lambda: opened.append(True))
+        control.auto_run = True
+        control.open_dataset(dataset, episode)
 
-            def settled() -> bool:
-                # Running starts in the call that opens the episode, unless it has no pictures.
-                if opened:
-                    return not control.jobs.busy
-                return bool(failures) and control.background.idle
+        def settled() -> bool:
+            # Running starts in the call that opens the episode, unless it has no pictures.
+            if opened:
+                return not control.jobs.busy
+            return bool(failures) and control.background.idle
 
-            in_time = wait_until(settled, _RUN_MS)
-            if not opened:
-                return fail(failures[0] if failures else "the episode could not be opened")
-            if not in_time:
-                failures.append("not all stages are done; the picture shows what is there")
-            if changed and in_time and not failures and not _run_again(window, changed):
-                failures.append("the second run is not done; the picture shows what is there")
-            for text in failures:
-                note(text)
-            control.seek(frame, "screenshot")
-            demonstration = control.document.session.demonstration
-            if demonstration is not None and demonstration.cameras:
-                viewer = window.panels.frame.viewer
-                wait_until(lambda: viewer.image_frame == control.document.session.frame, 5000)
-            wait_until(lambda: control.background.idle, 20_000)
-            window.resize(*size)
-            picture = _picture_with_3d(window) if with_3d else window.grab()
-        finally:
-            window.close()
+        in_time = wait_until(settled, _RUN_MS)
+        if not opened:
+            return fail(failures[0] if failures else "the episode could not be opened")
+        if not in_time:
+            failures.append("not all stages are done; the picture shows what is there")
+        if changed and in_time and not failures and not _run_again(window, changed):
+            failures.append("the second run is not done; the picture shows what is there")
+        for text in failures:
+            note(text)
+        control.seek(frame, "screenshot")
+        demonstration = control.document.session.demonstration
+        if demonstration is not None and demonstration.cameras:
+            viewer = window.panels.frame.viewer
+            wait_until(lambda: viewer.image_frame == control.document.session.frame, 5000)
+        wait_until(lambda: control.background.idle, 20_000)
+        window.resize(*size)
+        picture = _picture_with_3d(window) if with_3d else window.grab()
     if (picture.width(), picture.height()) != size:
         needed = f"{picture.width()}x{picture.height()}"
         return fail(f"--size: the window needs at least {needed}, got {size[0]}x{size[1]}")
@@ -122,6 +115,28 @@ def screenshot(
         return fail(f"{out}: cannot be written")
     say(str(out))
     return 0
+
+
+@contextmanager
+def shown_window(theme: str, size: tuple[int, int], folder: Path) -> Iterator[MainWindow]:
+    """The window as it comes, on show while the block lasts; for pictures.
+
+    Args:
+        theme: `dark`, `light` or `system`.
+        size: Width and height, pixels.
+        folder: Of its settings, instead of the user's own.
+    """
+    from app.window_run import make_application, make_window
+
+    make_application()
+    window = make_window(theme, settings_file=folder / "settings.ini")
+    try:
+        window.resize(*size)
+        window.arrange()
+        window.show()
+        yield window
+    finally:
+        window.close()
 
 
 def _run_again(window: MainWindow, options: dict[str, Any]) -> bool:

@@ -13,6 +13,7 @@ import pytest
 import app.doctor
 import app.viewer_check
 from app.arguments import named_episode, parse_size, split_path
+from app.cli import build_parser
 from app.main import main
 from app.viewer_check import ViewerCheck
 from pipeline.model.edits import SetChannels
@@ -342,3 +343,18 @@ def test_truncated_tables_of_all_episodes_still_give_a_report(v2: Path, info) ->
     data = info(v2)
     assert [e["problems"][0]["code"] for e in data["episodes"]] == ["bad_table", "bad_table"]
     assert "no episode to infer from" in data["gripper"]["arm"]["reason"]
+
+
+def test_a_command_declares_its_own_arguments_and_help_those_of_all() -> None:
+    everything = _declared("")
+    assert {"open", "annotate", "export", "captions", "models", "doctor"} <= everything
+    assert _declared("nothing") == everything
+    with_a_module = everything - _declared("open")
+    assert {"export", "captions", "models"} <= with_a_module
+    assert _declared("export") == everything - with_a_module | {"export"}
+
+
+def _declared(only: str) -> set[str]:
+    (commands,) = [a for a in build_parser(only)._actions if a.dest == "command"]
+    assert commands.choices is not None
+    return set(commands.choices)

@@ -33,7 +33,8 @@ class TrueSubtask(BaseModel):
         task: Kind of action (`ActionType`), empty if unknown.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    # Validators are made on first use, not while the window starts.
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
     episode_index: int
     subtask_index: int = 0
     arm: str = ""

@@ -6,11 +6,14 @@ from pydantic import BaseModel, ConfigDict
 
 from pipeline.model.candidate import Box
 
+_LATE = ConfigDict(frozen=True, defer_build=True)
+"""Validators are made on first use, not while the window starts."""
+
 
 class PhaseRecord(BaseModel):
     """One phase, frames of the original video, end exclusive."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = _LATE
     name: str
     arm: str
     start: int
@@ -37,7 +40,7 @@ class CandidateRecord(BaseModel):
         points: Number of points that were scored.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = _LATE
     id: int
     box: Box
     label: str = ""
@@ -83,7 +86,7 @@ class Annotation(BaseModel):
         contradicted: Claims of the caption that failed, e.g. `the object is green`.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = _LATE
     episode_index: int
     subtask_index: int
     arm: str

@@ -1,7 +1,8 @@
 """Start of the whole program under Xvfb: `python -m tests.benchmarks start`.
 
 Each start is a new process; times count from its spawn. The floors, a bare PySide6 window and one
-with pyqtgraph's PlotWidget, are started in turn with it.
+with pyqtgraph's PlotWidget, are started in turn with it. All of them run from bytecode, as what was
+installed does: the first start of each compiles it, whatever PYTHONDONTWRITEBYTECODE says here.
 """
 
 from __future__ import annotations
@@ -65,7 +66,9 @@ def start(command: list[str], display: str, home: Path, last: str) -> dict[str, 
         "DEMOSCOPE_CONFIG_DIR": str(home / "config"),
         "DEMOSCOPE_DATA_DIR": str(home / "data"),
         "DEMOSCOPE_CACHE_DIR": str(home / "cache"),
+        "PYTHONPYCACHEPREFIX": str(home / "bytecode"),
     }
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     environment["DEMOSCOPE_TIMING"] = repr(time.time())
     process = subprocess.Popen(
         [sys.executable, *command], env=environment, stderr=subprocess.PIPE, text=True
@@ -102,7 +105,7 @@ def main() -> None:
             for name, command in PROGRAMS.items():
                 last = "first_frame" if name.startswith("demoscope") else "window"
                 told = start(command, display, Path(home), last)
-                if turn:  # The first start warms the disk cache.
+                if turn:  # The first start warms the disk cache and compiles.
                     times[name].append(told)
     header("Spawn of the process to the first paint, Xvfb 1920x1080", "PySide6", "pyqtgraph")
     for name, starts in times.items():

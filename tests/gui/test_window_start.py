@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -13,7 +14,8 @@ from PySide6.QtWidgets import QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.main_window import MainWindow
-from app.window_run import make_window
+from app.window_run import _collect_again, make_window
+from tests.datasets import SAMPLE
 from widgets.caption_tabs import CaptionTabs
 
 pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", "propagateSizeHints")
@@ -54,6 +56,8 @@ _LATER = (
     "alembic",
     "cv2",
     "httpx",
+    "importlib.metadata",
+    "pandas",
     "pyarrow",
     "rerun",
     "scipy",
@@ -61,15 +65,43 @@ _LATER = (
     "sqlalchemy",
     "torch",
 )
-_PROGRAM = (
-    "import sys; from pathlib import Path;"
-    "from app.window_run import make_application, make_window;"
-    "application = make_application();"
-    "window = make_window('dark', settings_file=Path(sys.argv[1]));"
-    "window.show();"
-    "from PySide6.QtCore import QTimer; QTimer.singleShot(0, application.quit); application.exec();"
-    "sys.stdout.write(' '.join(sys.modules)); sys.stdout.flush();"
-    "import os; os._exit(0)"  # What was begun in the background is not of interest.
+_ON_THE_WAY = ("importlib.metadata", "pyarrow")
+"""What reading a dataset needs: pydantic imports the first."""
+_AFTER_THE_FIRST_PICTURE = (
+    *(name for name in _LATER if name not in _ON_THE_WAY),
+    "pyarrow.compute",
+    "pyarrow.dataset",
+)
+_MAKE = """
+import os, sys
+from pathlib import Path
+from app.window_run import make_application, make_window
+application = make_application()
+window = make_window("dark", settings_file=Path(sys.argv[1]))
+window.show()
+def tell(*_):
+    import linecache
+    sys.stdout.write(" ".join(sys.modules) + "\\n" + " ".join(linecache.cache))
+    sys.stdout.flush()
+    os._exit(0)  # What was begun in the background is not of interest.
+"""
+_SHOWN = (
+    _MAKE
+    + """
+from PySide6.QtCore import QTimer
+QTimer.singleShot(0, tell)
+application.exec()
+"""
+)
+_PICTURE = (
+    _MAKE
+    + """
+control = window.control
+control.auto_run = False
+control.loader.loaded.connect(tell)
+control.open_dataset(sys.argv[2], 0)
+application.exec()
+"""
 )
 _TABS = {"saw", "checks", "words", "history", "tags", "again"}
 
@@ -84,12 +116,13 @@ def window(qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     made.close()
 
 
-def test_the_start_loads_nothing_of_what_is_shown_later(tmp_path: Path) -> None:
+def _loaded(tmp_path: Path, program: str, *arguments: str) -> tuple[list[str], list[str]]:
+    """Modules of a process when it ends itself, and files whose source it has read."""
     environment = os.environ | {"QT_QPA_PLATFORM": "offscreen"}
     for name in ("CONFIG", "DATA", "CACHE"):
         environment[f"DEMOSCOPE_{name}_DIR"] = str(tmp_path / name)
     done = subprocess.run(
-        [sys.executable, "-c", _PROGRAM, str(tmp_path / "settings.ini")],
+        [sys.executable, "-c", program, str(tmp_path / "settings.ini"), *arguments],
         cwd=Path(__file__).resolve().parents[2],
         env=environment,
         capture_output=True,
@@ -97,9 +130,33 @@ def test_the_start_loads_nothing_of_what_is_shown_later(tmp_path: Path) -> None:
         timeout=120,
         check=False,
     )
-    loaded = done.stdout.split()
-    assert "app.main_window" in loaded, done.stderr
+    assert "app.main_window" in done.stdout, done.stderr
+    modules, sources = done.stdout.split("\n")
+    return modules.split(), sources.split()
+
+
+def test_the_start_loads_nothing_of_what_is_shown_later(tmp_path: Path) -> None:
+    loaded, sources = _loaded(tmp_path, _SHOWN)
     assert [name for name in loaded if name.startswith(_LATER)] == []
+    # PySide's own `__import__` would have read the source of every module.
+    assert [path for path in sources if path.endswith("main_window.py")] == []
+
+
+def test_the_first_picture_waits_for_no_library_that_it_does_not_need(tmp_path: Path) -> None:
+    loaded, _ = _loaded(tmp_path, _PICTURE, str(SAMPLE))
+    assert "av" in loaded
+    assert [name for name in loaded if name.startswith(_AFTER_THE_FIRST_PICTURE)] == []
+
+
+def test_unused_objects_are_looked_for_again_when_the_start_is_over() -> None:
+    gc.disable()
+    try:
+        _collect_again()
+        assert gc.isenabled()
+        assert gc.get_freeze_count() > 0  # What the start made is never looked through again.
+    finally:
+        gc.unfreeze()
+        gc.enable()
 
 
 def test_views_of_a_caption_are_made_when_they_are_first_shown(window: MainWindow) -> None:

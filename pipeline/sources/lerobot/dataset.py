@@ -324,6 +324,7 @@ class LeRobotDataset:
         for key in self._colour:
             feature = self._meta.features[key]
             size = feature.size
+            video: VideoPart | None = None
             try:
                 if feature.dtype == "video":
                     video = self._video_part(position, key)
@@ -353,6 +354,9 @@ class LeRobotDataset:
                     depth_key=depth if depth and self._has_depth(position, depth) else None,
                     intrinsics=known.intrinsics if known else None,
                     camera_to_world=known.camera_to_world if known else None,
+                    # One that goes on in the next file is in no single one.
+                    video=str(video.path) if video and not video.following else "",
+                    video_start=video.start if video else 0.0,
                 )
             )
         return tuple(cameras), files

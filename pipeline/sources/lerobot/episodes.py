@@ -13,6 +13,7 @@ import numpy as np
 
 from pipeline.model.arrays import F64, I64
 from pipeline.model.problem import DataError
+from pipeline.sources.arrow_numbers import is_number, numbers_of
 
 log = logging.getLogger(__name__)
 
@@ -259,11 +260,12 @@ def _numbers(table: Any, name: str) -> F64 | None:
     if name not in table.column_names:
         return np.full(table.num_rows, np.nan)
     try:
-        column = table.column(name).cast(pa.float64(), safe=False)
+        column = table.column(name)
+        if not is_number(column.type):
+            column = column.cast(pa.float64(), safe=False)
     except (pa.ArrowException, KeyError):
         return None
-    values = column.to_numpy()
-    return np.asarray(values, np.float64)
+    return np.asarray(numbers_of(column), np.float64)
 
 
 def _instructions(tables: list[Any]) -> tuple[tuple[str, ...], I64]:
@@ -272,28 +274,28 @@ def _instructions(tables: list[Any]) -> tuple[tuple[str, ...], I64]:
     parts: list[I64] = []
     for table in tables:
         name = next((n for n in ("tasks", "task") if n in table.column_names), None)
-        column = None if name is None else _as_text(table.column(name))
-        if column is None:
+        rows = None if name is None else _as_texts(table.column(name))
+        if rows is None:
             parts.append(np.full(table.num_rows, texts.setdefault("", len(texts)), np.int64))
             continue
-        coded = column.combine_chunks().dictionary_encode()
-        own = [texts.setdefault(t, len(texts)) for t in coded.dictionary.to_pylist()]
-        ids = np.asarray(coded.indices.to_numpy(zero_copy_only=False), np.int64)
-        parts.append(np.array(own, np.int64)[ids] if own else ids)
+        ids = (texts.setdefault(text, len(texts)) for text in rows)
+        parts.append(np.fromiter(ids, np.int64, len(rows)))
     return tuple(texts), np.concatenate(parts) if parts else _EMPTY
 
 
-def _as_text(column: Any) -> Any | None:
+def _as_texts(column: Any) -> list[str] | None:
     """A column of texts, or of lists of texts, as one text per row; None if it is neither."""
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     kind = column.type
-    try:
-        if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-            column = pc.binary_join(column, "; ")
-        elif not pa.types.is_string(kind) and not pa.types.is_large_string(kind):
-            return None
-        return column.cast(pa.large_string()).fill_null("")
-    except (pa.ArrowException, UnicodeDecodeError):
+    listed = pa.types.is_list(kind) or pa.types.is_large_list(kind)
+    of = kind.value_type if listed else kind
+    if not pa.types.is_string(of) and not pa.types.is_large_string(of):
         return None
+    try:
+        rows = column.to_pylist()
+    except UnicodeDecodeError:
+        return None
+    if listed:
+        return ["; ".join(row) if row and None not in row else "" for row in rows]
+    return [row or "" for row in rows]

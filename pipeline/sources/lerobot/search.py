@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.model.arrays import I64
+from pipeline.sources.arrow_numbers import numbers_of
 from pipeline.sources.lerobot.episodes import EpisodeMetadata
 
 log = logging.getLogger(__name__)
@@ -177,7 +178,7 @@ def episodes_in(
         try:
             with pq.ParquetFile(path) as file:
                 column = file.read(columns=["episode_index"])["episode_index"]
-            values = column.drop_null().cast(pa.int64(), safe=False).to_numpy()
+            values = numbers_of(column.drop_null().cast(pa.int64(), safe=False))
         except (pa.ArrowException, OSError, ValueError, KeyError) as error:
             log.warning("%s: its episodes are unknown: %s", path, error)
             continue

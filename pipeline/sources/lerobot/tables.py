@@ -13,6 +13,7 @@ import numpy as np
 
 from pipeline.model.arrays import F32, I64, Array
 from pipeline.model.problem import DataError, Problem
+from pipeline.sources.arrow_numbers import is_number, lists_of, numbers_of
 from pipeline.sources.assembly import MOST_FRAMES, as_columns
 from pipeline.sources.lerobot.metadata import Feature, flat_names
 
@@ -251,9 +252,7 @@ def _is_numeric(kind: Any) -> bool:
             kind = kind.value_type
         else:
             break
-    return bool(
-        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
-    )
+    return is_number(kind)
 
 
 def _is_list(kind: Any) -> bool:
@@ -271,7 +270,6 @@ def as_array(column: Any) -> Array:
         ValueError: If its rows are of unequal length.
     """
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     values = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     if isinstance(values, pa.ChunkedArray):  # An empty column stays chunked.
@@ -281,22 +279,17 @@ def as_array(column: Any) -> Array:
     if not _is_list(values.type):
         if pa.types.is_null(values.type):
             return np.full(len(values), np.nan)
-        if not _is_numeric(values.type):
+        if not is_number(values.type):
             raise ValueError(f"{values.type} is no number")
-        if pa.types.is_boolean(values.type):
-            values = values.cast(pa.uint8())
-        return np.asarray(values.to_numpy(zero_copy_only=False))
-    lengths = pc.list_value_length(values).drop_null().unique()
-    if len(lengths) > 1:
-        raise ValueError("rows of unequal length")
-    size = lengths[0].as_py() if len(lengths) else 0
-    flat = as_array(values.flatten())
-    flat = flat.reshape(len(values) - values.null_count, size, -1)
+        return numbers_of(values)
+    given = values.drop_null() if values.null_count else values
+    items, size = lists_of(given)
+    flat: Array = as_array(items).reshape(len(given), size, -1)
     flat = flat.reshape(len(flat), -1)
-    if not values.null_count:
+    if given is values:
         return flat
     whole = np.full((len(values), flat.shape[1]), np.nan)
-    whole[values.is_valid().to_numpy(zero_copy_only=False)] = flat
+    whole[numbers_of(values.is_valid()).astype(np.bool_)] = flat
     return whole
 
 
