@@ -134,6 +134,8 @@ ACTIONS: tuple[ActionSpec, ...] = (
                "episode"),
     ActionSpec("caption_history", "Caption", "History of the caption", ("F3",), "episode"),
     ActionSpec("model_saw", "Caption", "What the model saw", ("F4", "Ctrl+M"), "episode"),
+    ActionSpec("model_saw_window", "Caption", "What the model saw, in its own window",
+               ("Shift+F4",), "episode"),
     ActionSpec("caption_checks", "Caption", "Checks of the caption", ("F6",), "episode"),
     ActionSpec("caption_words", "Caption", "Words of the caption by probability", ("F7",),
                "episode"),
@@ -216,6 +218,8 @@ CAPTION_GESTURES = (
     ("Model saw: go to the frame of a cell", "Click, Arrows"),
     ("Model saw: next picture, previous one", "PgDown, PgUp"),
     ("Model saw: one picture alone, and back", "Enter, double click, Ctrl+Wheel; Esc"),
+    ("Model saw, nothing sent: show what would be", "Enter"),
+    ("Model saw, checks, words, draft again: back to the caption", "Esc, the same key"),
     ("Checks: see the evidence; go back", "Click, Up, Down; Esc"),
     ("Words: what else might have stood there", "Point at it, Arrows"),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
+from pipeline.model.caption_fields import FIELD_WORDS
 from pipeline.model.drafting import CaptionVersion
 from pipeline.model.edits import (
     EPISODE_SCOPE,
@@ -15,7 +16,6 @@ from pipeline.model.edits import (
     TagCaption,
 )
 from pipeline.review.caption_story import WHAT
-from pipeline.review.critique import FIELD_WORDS
 from pipeline.review.events import Event, replay
 from widgets.caption_history import HistoryEntry, HistoryKind
 

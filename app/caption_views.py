@@ -15,6 +15,7 @@ from pipeline.document import Changes, Part
 from pipeline.model.caption import CaptionResult
 from pipeline.model.checks import ChecksResult, Evidence, Outcome
 from pipeline.model.drafting import CaptionVersion, PartKind, SentPart, SentRequest
+from pipeline.model.edits import EPISODE_SCOPE
 
 if TYPE_CHECKING:
     from app.caption_drafting import CaptionDrafting
@@ -33,6 +34,13 @@ _TABS = (
     ("again", "Draft again", "Draft with another recipe, backend or model, and compare (F8)"),
 )
 
+_LONGEST_WHY = 160
+"""Letters of a failure that the small dock has room for (our choice); the tooltip has all."""
+_TRY = "Ctrl+R tries again; F8 drafts with another backend."
+_ON_ITS_WAY = "The caption is on its way: the stages before it are running."
+_SHORT = {"saw": "Saw", "again": "Redraft"}
+"""Titles where there is no room for those above."""
+
 
 class CaptionViews(QObject):
     """Keeps the views in step with the document and does what they ask for.
@@ -49,13 +57,17 @@ class CaptionViews(QObject):
         self._shell = parent
         self._control = control
         self._tabs = panels.captions
+        self._editor = panels.caption
         self._drafting: CaptionDrafting | None = None
         self.highlight = EvidenceHighlight(panels, control, self)
         self.window: CollageWindow | None = None
         makers = (_make_collage, _make_checks, _make_words, _make_again)
         for (name, title, about), make in zip(_TABS, makers, strict=True):
             self._tabs.add_later(name, title, make, about)
+            self._tabs.set_title(name, title, _SHORT.get(name, ""))
         self._tabs.tabMade.connect(self._on_tab_made)
+        self._tabs.left.connect(self.leave)
+        control.jobs.busyChanged.connect(lambda _: self._show_hint())
         control.bridge.changed.connect(self._on_changes)
 
     @property
@@ -149,21 +161,39 @@ class CaptionViews(QObject):
             above = above.parentWidget()
         widget.setFocus(Qt.FocusReason.ShortcutFocusReason)
 
+    def leave(self) -> None:
+        """Back to the caption: to the form that is open, else to the window's keys."""
+        inside = self._editor.focusWidget() if self._editor.editing else None
+        self._tabs.show_tab("caption")
+        (inside or self._shell).setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def _turn(self, name: str) -> None:
+        """Show a view; the same key again goes back."""
+        focused = self._shell.focusWidget()
+        if self._tabs.shown == name and focused is not None and self._tabs.isAncestorOf(focused):
+            self.leave()
+        else:
+            self.reveal(name)
+
     def do_model_saw(self) -> None:
-        """Show what the model saw."""
-        self.reveal("saw")
+        """Show what the model saw, or the caption again."""
+        self._turn("saw")
 
     def do_caption_checks(self) -> None:
-        """Show the checks."""
-        self.reveal("checks")
+        """Show the checks, or the caption again."""
+        self._turn("checks")
 
     def do_caption_words(self) -> None:
-        """Show the words by probability."""
-        self.reveal("words")
+        """Show the words by probability, or the caption again."""
+        self._turn("words")
 
     def do_draft_again(self) -> None:
-        """Show the form to draft again."""
-        self.reveal("again")
+        """Show the form to draft again, or the caption again."""
+        self._turn("again")
+
+    def do_model_saw_window(self) -> None:
+        """Show what the model saw in a window of its own."""
+        self.open_window()
 
     def open_window(self) -> None:
         """Show what the model saw in a window of its own."""
@@ -197,8 +227,25 @@ class CaptionViews(QObject):
         if parts & (Part.FRAME | Part.EPISODE):
             for viewer in self._viewers():
                 viewer.set_frame(self._control.document.session.frame)
+        if parts & (Part.STAGES | Part.SUBTASK | Part.EPISODE):
+            self._show_hint()
         if parts & (Part.RESULTS | Part.SUBTASK | Part.EPISODE) and changes.stage in _STAGES:
             self._show_results()
+
+    def _show_hint(self) -> None:
+        """Say why there is no caption: what failed, or that it is on its way."""
+        session = self._control.document.session
+        wanted = (session.subtask, EPISODE_SCOPE)
+        found = [(n, f) for (n, s), f in session.failures.items() if s in wanted]
+        if found:
+            name, failure = found[-1]
+            title = self._control.document.graph.stage(name).title
+            why = failure.message
+            short = why if len(why) <= _LONGEST_WHY else f"{why[:_LONGEST_WHY].rstrip()} …"
+            text = f"No caption: the stage “{title}” failed.\n\n{short}\n\n{_TRY}"
+            self._editor.set_hint(text, why)
+        else:
+            self._editor.set_hint(_ON_ITS_WAY if self._control.jobs.busy else "")
 
     def _leave_check(self) -> None:
         if self._tabs.is_made("checks"):
@@ -288,7 +335,8 @@ class CaptionViews(QObject):
             if self.checks.chosen is None:
                 self.highlight.leave()
         failed = 0 if result is None else result.count(Outcome.FAIL)
-        self._tabs.set_title("checks", f"Checks: {failed} failed" if failed else "Checks")
+        title = f"Checks: {failed} failed" if failed else "Checks"
+        self._tabs.set_title("checks", title, f"Checks ✕{failed}" if failed else "")
 
     def _show_titles(self) -> None:
         for viewer in self._viewers():

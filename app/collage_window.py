@@ -27,8 +27,8 @@ class CollageWindow(QWidget):
         self.resize(960, 800)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Esc closes it."""
-        if event.key() == Qt.Key.Key_Escape:
+        """Esc closes it, and so do the keys that brought it."""
+        if event.key() in (Qt.Key.Key_Escape, Qt.Key.Key_F4):
             self.close()
         else:
             super().keyPressEvent(event)

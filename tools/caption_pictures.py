@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.screenshot import wait_until
+from app.screenshot import shown_window, wait_until
 from tools.rerun_picture import save_small
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 RUN_MS, DRAWN_MS = 300_000, 1500
 """How long the pipeline may take; and until pictures are decoded and panels laid out (ours)."""
-FRAME, OWN_SIZE = 96, (640, 880)
-"""Cursor; size of the window with the request."""
+FRAME, OWN_SIZE = 96, (800, 900)
+"""Cursor; size of the window with the request: lines of its text are not broken."""
 RIGHT = "green mug"
 """What the critique says the object is."""
 
@@ -39,17 +39,8 @@ def main(dataset: Path, episode: int, size: tuple[int, int], folder: Path) -> in
         os.environ["LOGNAME"] = "ada"  # who reviews
         copy = Path(scratch) / dataset.name
         shutil.copytree(dataset, copy)
-        from app.window_run import make_application, make_window
-
-        make_application()
-        window = make_window("dark", settings_file=Path(scratch) / "settings.ini")
-        try:
-            window.resize(*size)
-            window.arrange()
-            window.show()
+        with shown_window("dark", size, Path(scratch)) as window:
             sentence = _draw(window, copy, episode, folder)
-        finally:
-            window.close()
     if sentence:
         sys.stderr.write(f"{folder}: {sentence}\n")
     return 1 if sentence else 0

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from app.point_selection import points_here
-from app.screenshot import all_arrived, wait_until
+from app.screenshot import all_arrived, shown_window, wait_until
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -48,21 +48,12 @@ def main(dataset: str, episode: int, frame: int, size: tuple[int, int], out: Pat
     with tempfile.TemporaryDirectory() as folder:
         # The user's own layout of the 3D views must not be in the picture.
         os.environ["DEMOSCOPE_DATA_DIR"] = folder
-        from app.window_run import make_application, make_window
-
-        make_application()
-        window = make_window("dark", settings_file=Path(folder) / "settings.ini")
-        try:
-            window.resize(*size)
-            window.arrange()
-            window.show()
+        with shown_window("dark", size, Path(folder)) as window:
             sentence = _use(window, dataset, episode, frame)
             if sentence:
                 sys.stderr.write(f"{out}: {sentence}\n")
                 return 1
             save_small(window.screen().grabWindow(window.winId()), out)
-        finally:
-            window.close()
     return 0
 
 

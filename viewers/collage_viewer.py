@@ -45,7 +45,8 @@ class CollageViewer(QWidget):
     """Shows an exchange of a caption, or a request that was not sent.
 
     Arrow keys go from frame to frame, PgUp and PgDn from picture to picture, Enter shows the
-    picture alone and the list again, Esc leaves that. No setter emits.
+    picture alone and the list again, Esc leaves that. Where nothing was sent, Enter asks for what
+    would be. No setter emits.
 
     Signals:
         frameChosen: Episode frame of a cell that the user chose.
@@ -347,6 +348,8 @@ class CollageViewer(QWidget):
         elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
             if self.zoomed:
                 self.leave_zoom()
+            elif self._header.can_ask:
+                self.previewAsked.emit()
             else:
                 self._zoom_to(
                     self._at[0] if self._at[0] >= 0 else min(self._parts.views, default=-1)

@@ -30,7 +30,9 @@ PREVIEW = "This is what would be sent. Nothing was sent."
 _LONGEST = 44
 """Characters of a version's name that are given room, e.g. `revision 2 (gemini-2.5-flash, frames)`
 *(our choice)*."""
-_ASK = "Make the request here; nothing is sent"
+_ASK = "Make the request here; nothing is sent (Enter)"
+
+_LARGER = "Show it in a window of its own, with more room (Shift+F4)"
 
 
 class ExchangeHeader(QWidget):
@@ -63,11 +65,11 @@ class ExchangeHeader(QWidget):
         )
         self._choice.setMaximumWidth(_LONGEST * self.fontMetrics().averageCharWidth())
         self._choice.activated.connect(self.versionChosen)
-        self._ask = _button("Show what would be sent", _ASK, self)
+        self._ask = _button("Show what would be sent  ⏎", _ASK, self)
         self._ask.clicked.connect(self.previewAsked)
         self._back = _button("Back", "Show what was sent, if anything was", self)
         self._back.clicked.connect(self.previewLeft)
-        self._larger = _button("Own window", "Show it in a window of its own, with more room", self)
+        self._larger = _button("Own window", _LARGER, self)
         self._larger.clicked.connect(self.windowAsked)
         self._facts = _label("Facts about the request", self)
         self._facts.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -82,15 +84,19 @@ class ExchangeHeader(QWidget):
         top = QHBoxLayout()
         top.setSpacing(8)
         top.addWidget(self._choice, 1)
-        top.addWidget(self._ask)
         top.addWidget(self._back)
         top.addStretch(0)  # only what the names of the versions do not need
         top.addWidget(self._larger)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(8)
+        # Beside the sentence that gives reason to ask: the names of versions need their row.
+        said = QHBoxLayout()
+        said.setSpacing(8)
+        said.addWidget(self._message, 1)
+        said.addWidget(self._ask, 0, Qt.AlignmentFlag.AlignTop)
         column.addLayout(top)
-        column.addWidget(self._message)
+        column.addLayout(said)
         column.addWidget(self._bar)
         column.addWidget(self._facts)
         self._show()
@@ -149,6 +155,11 @@ class ExchangeHeader(QWidget):
         self._larger.setVisible(shown)
 
     # What it shows.
+
+    @property
+    def can_ask(self) -> bool:
+        """True if the request can be made now: nothing was sent, and none is being made."""
+        return not self._ask.isHidden() and self._ask.isEnabled() and self._bar.isHidden()
 
     @property
     def number(self) -> int:
@@ -222,7 +233,7 @@ def _button(text: str, tip: str, parent: QWidget) -> QPushButton:
     button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
     button.setAutoDefault(False)
     button.setToolTip(tip)
-    button.setAccessibleName(text)
+    button.setAccessibleName(text.rstrip(" ⏎"))
     return button
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
 
-from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtCore import QEvent, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QFrame,
@@ -22,6 +24,7 @@ from PySide6.QtWidgets import (
 from pipeline.model.caption import CaptionResult
 from pipeline.model.caption_fields import CaptionField
 from pipeline.model.subtask import Subtask
+from widgets.caption_acts import ANNOTATOR, REVIEWER
 from widgets.caption_card import CaptionCard
 from widgets.caption_text import CaptionText
 from widgets.fields import EmptyHint, keep_keys, muted, quiet_button, tip
@@ -30,27 +33,15 @@ from widgets.theme import GRID, HALF_GRID
 if TYPE_CHECKING:
     from widgets.caption_fields_form import CaptionFieldsForm
     from widgets.critique_form import CritiqueForm, CritiqueText
-    from widgets.disagreement_form import DisagreementForm
+    from widgets.disagreement_form import Disagreement, DisagreementForm
 
 _EMPTY = (
     "No caption yet.\n\nRun the stages of this subtask; the caption is drafted by the last ones."
 )
 _NO_CAPTION = "There is no caption yet: run the stages first"
 _PENDING = "A revision is on its way; it can be judged when it is here"
+_NOT_JUDGED = "Nobody judged this caption yet: N leads to the next that waits for your review"
 _KEPT = "What you typed is kept: {key} goes on with it."
-_AS_ANNOTATOR: tuple[tuple[str, str, str], ...] = (
-    ("accept", "Accept  ⏎", "The caption is right: verb, object and destination (Enter)"),
-    ("correct", "Correct  E", "Write what is right instead, by part or as a sentence (E)"),
-    ("critique", "Critique  C", "Say what is wrong and what to do; the drafter revises (C)"),
-    ("reject", "Reject  X", "The caption is wrong; it stays without a correction (X)"),
-    ("skip", "Skip  S", "Leave it unreviewed and go on; it comes back at the end (S)"),
-)
-_AS_REVIEWER: tuple[tuple[str, str, str], ...] = (
-    ("agree", "Agree  ⏎", "Caption and critique hold against the video (Enter)"),
-    ("disagree", "Disagree  X", "Say what is wrong, or which alarm was false (X)"),
-    ("clip", "Play the clip", "Play this subtask round and round (Shift+Space)"),
-    ("skip_review", "Skip  S", "Leave it unreviewed and go on; it comes back at the end (S)"),
-)
 _Place = tuple[int, int, int, int]
 
 
@@ -62,6 +53,13 @@ class _Page(IntEnum):
     DISAGREEMENT = 4
 
 
+_IDLE_MS = 400
+"""Without another caption or key for so long, a form is made that the next key may ask for."""
+_FORMS = {
+    _Page.CORRECTION: "widgets.caption_fields_form",
+    _Page.CRITIQUE: "widgets.critique_form",
+    _Page.DISAGREEMENT: "widgets.disagreement_form",
+}
 _KEYS = {_Page.CORRECTION: "E", _Page.CRITIQUE: "C", _Page.DISAGREEMENT: "X"}
 
 
@@ -102,9 +100,11 @@ class CaptionEditor(QWidget):
         self._subtask: Subtask | None = None
         self._card = CaptionCard()
         self._read_only = ""
-        self._typed: dict[tuple[_Page, _Place], tuple[str, ...] | CritiqueText] = {}
+        self._typed: dict[tuple[_Page, _Place], tuple[str, ...] | CritiqueText | Disagreement] = {}
         self.text = CaptionText(self)
-        # Forms are made when they are first asked for: the window's start needs none.
+        # Forms are made when nobody waits, or when they are asked for: the start needs none.
+        self._idle = QTimer(self, singleShot=True, interval=_IDLE_MS)
+        self._idle.timeout.connect(self._make_ready)
         self._correction: CaptionFieldsForm | None = None
         self._critique: CritiqueForm | None = None
         self._disagreement: DisagreementForm | None = None
@@ -129,7 +129,7 @@ class CaptionEditor(QWidget):
             "skip_review": self.skipped,
         }
         self._buttons: dict[str, QPushButton] = {}
-        for name, text, about in (*_AS_ANNOTATOR, *_AS_REVIEWER):
+        for name, text, about in (*ANNOTATOR, *REVIEWER):
             button = quiet_button(text, about, self)
             button.setMinimumWidth(1)
             if name in does:
@@ -177,7 +177,8 @@ class CaptionEditor(QWidget):
         column.addWidget(self._names)
         column.addStretch(1)
         self._stack = QStackedWidget(self)
-        self._stack.addWidget(EmptyHint(_EMPTY, self))
+        self._hint = EmptyHint(_EMPTY, self)
+        self._stack.addWidget(self._hint)
         self._scrolls: dict[_Page, QScrollArea] = {
             p: self._make_scroll() for p in _Page if p is not _Page.EMPTY
         }
@@ -229,6 +230,21 @@ class CaptionEditor(QWidget):
         if page is _Page.CORRECTION:
             return self.correction
         return self.critique if page is _Page.CRITIQUE else self.disagreement
+
+    def _make_ready(self) -> None:
+        """Import or make one form in this turn, the next in a later one."""
+        forms = (
+            (_Page.DISAGREEMENT,) if self._card.reviewing else (_Page.CORRECTION, _Page.CRITIQUE)
+        )
+        for page in forms:
+            if _FORMS[page] not in sys.modules:
+                import_module(_FORMS[page])
+            elif self._scrolls[page].widget() is None:
+                self._form(page)
+            else:
+                continue
+            self._idle.start()
+            return
 
     def _make_scroll(self) -> QScrollArea:
         scroll = QScrollArea(self)
@@ -284,6 +300,8 @@ class CaptionEditor(QWidget):
         if names_differ or not any(e.isModified() for e in self._name_edits):
             self._show_names()
         self._refresh()
+        if caption is not None and self.isVisible():
+            self._idle.start()
 
     def set_read_only(self, reason: str) -> None:
         """Disable what judges and corrects, for a reason that tooltips give; empty: enable it."""
@@ -292,6 +310,11 @@ class CaptionEditor(QWidget):
             self.leave_edit()
         self._show_names()
         self._refresh()
+
+    def set_hint(self, text: str, about: str = "") -> None:
+        """Say why there is no caption, with a tooltip; an empty text: run the stages."""
+        self._hint.setText(text or _EMPTY)
+        self._hint.setToolTip(about)
 
     def set_message(self, message: str) -> None:
         """Show a sentence above the buttons; an empty one hides it."""
@@ -305,8 +328,8 @@ class CaptionEditor(QWidget):
         if self._caption is not None and self._may_begin():
             self.correction.set_caption(self._caption, self._card)
             typed = self._typed.pop((_Page.CORRECTION, self._place), None)
-            if isinstance(typed, tuple):
-                self.correction.restore(typed)
+            if typed is not None:
+                self.correction.restore(cast("tuple[str, ...]", typed))
             self._open(_Page.CORRECTION)
 
     def begin_critique(self, *, again: bool = False) -> None:
@@ -318,14 +341,17 @@ class CaptionEditor(QWidget):
         if self._caption is not None and self._may_begin():
             self.critique.set_caption(self._caption, self._card, refine=not again)
             typed = self._typed.pop((_Page.CRITIQUE, self._place), None)
-            if typed is not None and not isinstance(typed, tuple):
-                self.critique.restore(typed)
+            if typed is not None:
+                self.critique.restore(cast("CritiqueText", typed))
             self._open(_Page.CRITIQUE)
 
     def begin_disagreement(self) -> None:
         """Say what is wrong with an annotator's work."""
         if self._caption is not None and self._card.reviewing and not self._read_only:
             self.disagreement.set_caption(self._caption, self._card)
+            typed = self._typed.pop((_Page.DISAGREEMENT, self._place), None)
+            if typed is not None:
+                self.disagreement.restore(cast("Disagreement", typed))
             self._open(_Page.DISAGREEMENT)
 
     def asked_field(self) -> tuple[CaptionField | None, str]:
@@ -375,6 +401,11 @@ class CaptionEditor(QWidget):
             if not (state.fields or state.text.strip()):
                 return
             self._typed[(page, self._place)] = state
+        elif page is _Page.DISAGREEMENT:
+            marked = self.disagreement.state()
+            if not (marked.errors or marked.alarms or marked.note.strip()):
+                return
+            self._typed[(page, self._place)] = marked
         else:
             return
         self.set_message(_KEPT.format(key=_KEYS[page]))
@@ -387,12 +418,14 @@ class CaptionEditor(QWidget):
             self._stack.setCurrentIndex(_Page.EMPTY)
         elif self._page is _Page.EMPTY:
             self._stack.setCurrentIndex(_Page.TEXT)
-        reviewer = {name for name, *_ in _AS_REVIEWER}
-        for name, _, about in (*_AS_ANNOTATOR, *_AS_REVIEWER):
+        reviewer = {name for name, *_ in REVIEWER}
+        for name, _, about in (*ANNOTATOR, *REVIEWER):
             button = self._buttons[name]
             reason = _NO_CAPTION if caption is None else self._read_only
             if name in ("accept", "reject") and card.pending and not reason:
                 reason = _PENDING
+            if name in ("agree", "disagree") and not card.annotator and not reason:
+                reason = _NOT_JUDGED
             button.setEnabled(not reason)
             button.setToolTip(reason or about)
             button.setVisible((name in reviewer) is card.reviewing)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, Qt
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtGui import QPalette, QResizeEvent
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from pipeline.model.caption import CaptionResult, Verdict
 from pipeline.model.caption_fields import CaptionField
 from pipeline.model.problem import Problem
 from widgets.caption_card import CaptionCard
 from widgets.caption_diff import CaptionDiff
+from widgets.elided_label import ElidedLabel, isolated
 from widgets.field_toggles import FIELDS
 from widgets.fields import muted, tip
 from widgets.icons import Glyph, pixmap
@@ -22,6 +24,12 @@ _VERDICTS: dict[Verdict, tuple[Glyph, Status]] = {
 }
 _OPTIONAL = frozenset({CaptionField.SOURCE, CaptionField.ARM, CaptionField.RELATION})
 """Fields that are left out where they are empty."""
+_FEW = 3
+"""Columns of the parts where one row of all is too narrow (our choice)."""
+_BELOW_TITLE = (
+    Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignAbsolute
+)
+"""Also where a script is written from right to left: the titles are not."""
 _LOOP = ("revision_", "critique_")
 """How codes of problems begin that say how a critique was answered."""
 _FIELD_OF_WORD = {
@@ -45,10 +53,11 @@ class CaptionText(QWidget):
         self._caption: CaptionResult | None = None
         self._card = CaptionCard()
         self._icon = QLabel(self)
-        self._badge = QLabel(self)
-        self._badge.setTextFormat(Qt.TextFormat.PlainText)  # it names people
-        self._drafter = muted(QLabel(self))
-        self._drafter.setTextFormat(Qt.TextFormat.PlainText)
+        self._badge = ElidedLabel(self)
+        self._drafter = muted(ElidedLabel(self))
+        # It gives way first: what people said counts more than who wrote it.
+        self._drafter.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._drafter.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self._sentence = CaptionDiff(self)
         self._sentence.setFont(scaled(self.font(), 1.25))
         self._critique = muted(QLabel(self))
@@ -61,24 +70,20 @@ class CaptionText(QWidget):
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setHorizontalSpacing(2 * GRID)
         self._grid.setVerticalSpacing(0)
-        wide = (CaptionField.OBJECT, CaptionField.DESTINATION, CaptionField.SOURCE)
-        for column, (field, title, _, _) in enumerate(FIELDS):
+        for field, title, _, _ in FIELDS:
             value = QLabel(self)
             value.setTextFormat(Qt.TextFormat.PlainText)
-            value.setWordWrap(field in wide)
-            value.setAlignment(Qt.AlignmentFlag.AlignTop)
+            value.setWordWrap(True)
+            value.setMinimumWidth(1)
+            value.setAlignment(_BELOW_TITLE)
             value.setAccessibleName(title)
             self._titles[field] = muted(QLabel(title, self))
             self._values[field] = value
-            self._grid.addWidget(self._titles[field], 0, column)
-            self._grid.addWidget(value, 1, column)
-            self._grid.setColumnStretch(column, 1 if field in wide else 0)
         head = QHBoxLayout()
         head.setSpacing(HALF_GRID)
         head.addWidget(self._icon)
         head.addWidget(self._badge)
-        head.addStretch(1)
-        head.addWidget(self._drafter)
+        head.addWidget(self._drafter, 1)
         column_ = QVBoxLayout(self)
         column_.setContentsMargins(0, 0, 0, 0)
         column_.setSpacing(HALF_GRID)
@@ -107,8 +112,8 @@ class CaptionText(QWidget):
         self._sentence.setToolTip("" if same else tip("Before", before))
         self._drafter.setText(drafted_by(caption))
         self._drafter.setToolTip(tip("Who wrote it", *_writing(caption)))
-        who = f" by {card.critic}" if card.critic else ""
-        said = [f"Critique{who}: {card.critique}"] if card.critique else []
+        who = f" by {isolated(card.critic)}" if card.critic else ""
+        said = [f"Critique{who}: {isolated(card.critique)}"] if card.critique else []
         said += [card.review] if card.review else []
         said += [f"⚠ {p.message}" for p in caption.problems if p.code.startswith(_LOOP)]
         self._critique.setText("\n".join(said))
@@ -132,8 +137,10 @@ class CaptionText(QWidget):
             word += f" by {self._card.annotator}"
         self._icon.setPixmap(pixmap(glyph, color, self.devicePixelRatioF()))
         self._badge.setText(word)
-        self._badge.setStyleSheet(f"color: {color.name()};")
-        self._badge.setToolTip("What a person said about this caption")
+        ink = self._badge.palette()
+        ink.setColor(QPalette.ColorRole.WindowText, color)
+        self._badge.setPalette(ink)
+        self._badge.setToolTip(tip(word, "What a person said about this caption"))
 
     def _show_fields(self, caption: CaptionResult) -> None:
         evidence: dict[CaptionField, list[str]] = {}
@@ -153,6 +160,36 @@ class CaptionText(QWidget):
             label.setStyleSheet(f"color: {warning};" if doubts else "")
             found = [f"Evidence: {why}" for why in evidence.get(field, ())] or ["No evidence."]
             label.setToolTip(tip(title, about, *found, *(f"{p.code}: {p.message}" for p in doubts)))
+
+        self._place_fields()
+
+    def _place_fields(self) -> None:
+        """All parts in one row, or in rows of three where names are long."""
+        shown = [f for f in self._values if not self._values[f].isHidden()]
+        measure = self.fontMetrics().horizontalAdvance
+        needs = {
+            f: max(measure(self._titles[f].text()), measure(self._values[f].text())) + 2
+            for f in shown
+        }
+        gaps = self._grid.horizontalSpacing() * (len(shown) - 1)
+        is_one_row = sum(needs.values()) + gaps <= self.width()
+        columns = len(FIELDS) if is_one_row else _FEW
+        stretches = [0] * len(FIELDS) + [1]  # what is left over stands at the end
+        for place, field in enumerate(shown):
+            row, column = divmod(place, columns)
+            self._grid.addWidget(self._titles[field], 2 * row, column)
+            self._grid.addWidget(self._values[field], 2 * row + 1, column)
+            self._values[field].setWordWrap(not is_one_row)
+            if not is_one_row:
+                stretches[column] = max(stretches[column], needs[field])
+        for column, stretch in enumerate(stretches):
+            self._grid.setColumnStretch(column, stretch)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Other widths have room for other rows."""
+        super().resizeEvent(event)
+        if event.size().width() != event.oldSize().width():
+            self._place_fields()
 
     def changeEvent(self, event: QEvent) -> None:
         """Recolour badge and marks with the theme."""

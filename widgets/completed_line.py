@@ -96,6 +96,12 @@ class CompletedLine(QLineEdit):
             return ()
         return tuple(shown.item(i).text() for i in range(shown.count()))
 
+    def setText(self, text: str | None) -> None:  # noqa: N802 - Qt's name
+        """Show text from its beginning, unless the keyboard is here."""
+        super().setText(text or "")
+        if not self.hasFocus():
+            self.setCursorPosition(0)
+
     def value(self) -> str:
         """The text with single spaces; in a closed vocabulary its first word that begins so."""
         text = " ".join(self.text().split())
@@ -183,10 +189,11 @@ class CompletedLine(QLineEdit):
         self.selectAll()
 
     def focusOutEvent(self, event: QFocusEvent) -> None:
-        """Complete a beginning."""
+        """Complete a beginning; what is longer than the line is seen from its beginning."""
         self._hide()
         self._complete()
         super().focusOutEvent(event)
+        self.setCursorPosition(0)
 
     def hideEvent(self, event: QHideEvent) -> None:
         """No proposals for a line that is not there."""

@@ -14,13 +14,16 @@ from pipeline.review.critique import CritiqueDraft, compose, examine, own_words
 from widgets.caption_card import CaptionCard
 from widgets.caption_text import field_of_problem
 from widgets.completed_line import CompletedLine
+from widgets.elided_label import QuotedTitle
 from widgets.field_toggles import FIELDS, FieldToggles, field_of
-from widgets.fields import muted, quiet_button, tip
+from widgets.fields import quiet_button, tip
 from widgets.sentence_edit import SentenceEdit
 from widgets.theme import GRID, HALF_GRID, colors
 
 _SEND_TIP = "Save the critique; the drafter answers it with a revision (Ctrl+Enter)"
 _GOOD = "✓ accurate, complete, constructive"
+_BUTTON_HEIGHT = 20
+"""Two of them are as high as the text, so that two lines of advice fit into 145 pixels (ours)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +61,7 @@ class CritiqueForm(QWidget):
         self._refines = ""
         self._verbs: tuple[str, ...] = ()
         self._doubted: dict[CaptionField, str] = {}
-        self._title = muted(QLabel(self))
-        self._title.setTextFormat(Qt.TextFormat.PlainText)
-        self._title.setWordWrap(True)
+        self._title = QuotedTitle(self)
         self.toggles = FieldToggles("What is wrong?", self)
         self.toggles.switched.connect(self._switched)
         self.toggles.textWanted.connect(self._go_on)
@@ -95,19 +96,25 @@ class CritiqueForm(QWidget):
         leave = quiet_button("Leave  Esc", "What you typed waits here", self)
         send.clicked.connect(self._send)
         leave.clicked.connect(self.left)
-        foot = QHBoxLayout()
-        foot.setSpacing(HALF_GRID)
-        foot.addWidget(self._advice, 1)
-        foot.addWidget(send)
-        foot.addWidget(leave)
+        # Beside the text, so that the advice has the whole width: it is worth reading.
+        keys = QVBoxLayout()
+        keys.setSpacing(0)
+        for button in (send, leave):
+            button.setFixedHeight(_BUTTON_HEIGHT)
+            keys.addWidget(button)
+        keys.addStretch(1)
+        words = QHBoxLayout()
+        words.setSpacing(HALF_GRID)
+        words.addWidget(self.text, 1)
+        words.addLayout(keys)
         column = QVBoxLayout(self)
         column.setContentsMargins(GRID, HALF_GRID // 2, GRID, 0)
-        column.setSpacing(HALF_GRID)
+        column.setSpacing(HALF_GRID - 1)
         column.addWidget(self._title)
         column.addWidget(self.toggles)
         column.addLayout(self._grid)
-        column.addWidget(self.text)
-        column.addLayout(foot)
+        column.addLayout(words)
+        column.addWidget(self._advice)
         column.addStretch(1)
         self.setFocusProxy(self.toggles)
         self._place()
@@ -134,7 +141,7 @@ class CritiqueForm(QWidget):
             if field is not None:
                 self._doubted[field] = problem.code.removeprefix("caption_").replace("_", " ")
         what = "Refine the critique of" if refine else "What is wrong with"
-        self._title.setText(f"{what} “{self._about}”")
+        self._title.set_quote(what, self._about)
         self.toggles.set_values({f: str(getattr(self._parts, f.value)) for f, *_ in FIELDS})
         self._set_proposals(card)
         if not refine:

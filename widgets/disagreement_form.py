@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from pipeline.model.caption import CaptionResult
+from pipeline.model.caption_fields import CaptionField
 from widgets.caption_card import CaptionCard
+from widgets.elided_label import QuotedTitle
 from widgets.field_toggles import FIELDS, FieldToggles, field_of
 from widgets.fields import muted, quiet_button
 from widgets.sentence_edit import SentenceEdit
@@ -16,6 +20,21 @@ from widgets.theme import GRID, HALF_GRID
 _NOT_FLAGGED = "The annotator did not flag this part."
 _EMPTY = "Mark a part that is wrong, or an alarm that was false."
 _HINT = "1–6 or letters mark; Tab: next row"
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """What a reviewer holds against a caption.
+
+    Attributes:
+        errors: Parts that are wrong.
+        alarms: Parts that were flagged although they are right.
+        note: For the annotator.
+    """
+
+    errors: tuple[CaptionField, ...] = ()
+    alarms: tuple[CaptionField, ...] = ()
+    note: str = ""
 
 
 class DisagreementForm(QWidget):
@@ -31,9 +50,7 @@ class DisagreementForm(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._title = muted(QLabel(self))
-        self._title.setWordWrap(True)
-        self._title.setTextFormat(Qt.TextFormat.PlainText)
+        self._title = QuotedTitle(self)
         self.errors = FieldToggles("Wrong in the caption", self)
         self.alarms = FieldToggles("Flagged, but right", self)
         self._alarms_title = muted(QLabel("Flagged although right:", self))
@@ -73,7 +90,7 @@ class DisagreementForm(QWidget):
     def set_caption(self, caption: CaptionResult, card: CaptionCard) -> None:
         """Begin with a caption that an annotator left; emits nothing."""
         who = card.annotator or "the annotator"
-        self._title.setText(f"Wrong in “{caption.text}”, as {who} left it:")
+        self._title.set_quote("Wrong in", caption.text, f", as {who} left it:")
         values = {f: str(getattr(caption.fields, f.value)) for f, *_ in FIELDS}
         self.errors.set_values(values)
         self.errors.set_fields(())
@@ -83,6 +100,16 @@ class DisagreementForm(QWidget):
         self._alarms_title.setVisible(bool(card.flagged))
         self.note.clear()
         self._message.setText(_HINT)
+
+    def state(self) -> Disagreement:
+        """What is marked and written."""
+        return Disagreement(self.errors.fields(), self.alarms.fields(), self.note.toPlainText())
+
+    def restore(self, state: Disagreement) -> None:
+        """Go on with what was marked and written."""
+        self.errors.set_fields(state.errors)
+        self.alarms.set_fields(state.alarms)
+        self.note.setPlainText(state.note)
 
     def _send(self) -> None:
         errors, alarms, note = self.errors.fields(), self.alarms.fields(), self.note.sentence()

@@ -8,10 +8,12 @@ from html import escape
 from PySide6.QtCore import QEvent, QModelIndex, QObject, QPersistentModelIndex, QSize, Qt
 from PySide6.QtGui import QKeyEvent, QShowEvent
 from PySide6.QtWidgets import (
+    QFrame,
     QLabel,
     QLineEdit,
     QProgressBar,
     QPushButton,
+    QScrollArea,
     QStyledItemDelegate,
     QStyleOptionViewItem,
     QToolButton,
@@ -136,6 +138,17 @@ class FilterLine(QLineEdit):
             color = self.palette().placeholderText().color()
             self._magnifier.setIcon(icon(Glyph.SEARCH, color))
         super().changeEvent(event)
+
+
+def scrolled(page: QWidget, parent: QWidget) -> QScrollArea:
+    """Put a page of fields where it is scrolled up and down, and only its fields get the focus."""
+    area = QScrollArea(parent)
+    area.setWidget(page)
+    area.setWidgetResizable(True)
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    return area
 
 
 class EmptyHint(QLabel):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
+    QAbstractItemView,
     QHBoxLayout,
     QLabel,
     QListWidget,
     QListWidgetItem,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
 from pipeline.model.caption_fields import CaptionField
 from pipeline.review.primitives import Primitive, PrimitiveGroup, primitives
 from widgets.completed_line import CompletedLine
-from widgets.fields import FilterLine, keep_keys, tip
+from widgets.fields import FilterLine, keep_keys, scrolled, tip
 from widgets.theme import GRID, HALF_GRID, colors
 
 Tags = tuple[tuple[str, str], ...]
@@ -93,12 +93,7 @@ class PrimitivesPanel(QWidget):
         self._about.setAlignment(Qt.AlignmentFlag.AlignTop)
         self._about.setAccessibleName("Definition and decision rule")
         self._about.setMargin(HALF_GRID)
-        scroll = QScrollArea(self)
-        scroll.setWidget(self._about)
-        scroll.setWidgetResizable(True)
-        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        scroll.setFrameShape(QScrollArea.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll = scrolled(self._about, self)
         left = QVBoxLayout()
         left.setSpacing(HALF_GRID)
         left.addWidget(self._filter)
@@ -152,6 +147,9 @@ class PrimitivesPanel(QWidget):
                 fitting = [i for i, p in enumerate(rows) if p is not None and p.group == group]
             if fitting:
                 self._list.setCurrentRow(fitting[0])
+                # Its neighbours are what it may be mistaken for.
+                middle = QAbstractItemView.ScrollHint.PositionAtCenter
+                self._list.scrollToItem(self._list.currentItem(), middle)
         self._filter.setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     @property

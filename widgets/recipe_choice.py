@@ -9,13 +9,10 @@ from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QComboBox,
-    QFormLayout,
-    QFrame,
     QGridLayout,
     QHBoxLayout,
     QLabel,
     QLineEdit,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
@@ -23,7 +20,7 @@ from PySide6.QtWidgets import (
 from pipeline.model.recipe import Recipe
 from widgets.backend_choice import Choice, fill
 from widgets.caption_diff import CaptionDiff
-from widgets.fields import guard_wheel, keep_keys, muted, quiet_button, tip
+from widgets.fields import guard_wheel, keep_keys, muted, quiet_button, scrolled, tip
 from widgets.theme import GRID, HALF_GRID, tabular
 
 OFFLINE = "offline"
@@ -160,19 +157,19 @@ class RecipeChoice(QWidget):
         column.addLayout(buttons)
         column.addWidget(self._estimate)
         column.addWidget(self._about)
-        self._compare = QFormLayout()
-        self._compare.setSpacing(HALF_GRID)
-        self._compare.addRow("Compare", self._first)
-        self._compare.addRow("with", self._second)
-        column.addLayout(self._compare)
+        self._compare = QWidget(self)
+        pair = QHBoxLayout(self._compare)
+        pair.setContentsMargins(0, 0, 0, 0)
+        pair.setSpacing(HALF_GRID)
+        for word, combo in (("Compare", self._first), ("with", self._second)):
+            label = muted(QLabel(word, self))
+            label.setBuddy(combo)
+            pair.addWidget(label)
+            pair.addWidget(combo, 1)
+        column.addWidget(self._compare)
         column.addWidget(self._diff)
         column.addStretch(1)
-        scroll = QScrollArea(self)
-        scroll.setWidget(page)
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        scroll = scrolled(page, self)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(scroll)
@@ -240,9 +237,7 @@ class RecipeChoice(QWidget):
             combo.clear()
             combo.addItems([c.title for c in made])
             combo.setCurrentIndex(max(len(made) - back, 0) if made else -1)
-        many = len(made) > 1
-        for k in range(self._compare.rowCount()):
-            self._compare.setRowVisible(k, many)
+        self._compare.setVisible(len(made) > 1)
         self._show_diff()
 
     def showEvent(self, event: QShowEvent) -> None:

@@ -12,14 +12,12 @@ from PySide6.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
     QFormLayout,
-    QFrame,
     QGridLayout,
     QHBoxLayout,
     QLabel,
     QLineEdit,
     QListWidgetItem,
     QRadioButton,
-    QScrollArea,
     QSpinBox,
     QVBoxLayout,
     QWidget,
@@ -27,7 +25,7 @@ from PySide6.QtWidgets import (
 
 from pipeline.review.spot_plan import Allocation, Cut, Keep, Population, SpotPlan
 from pipeline.review.spot_sampling import Preview
-from widgets.fields import guard_wheel, keep_keys, muted, quiet_button, tip
+from widgets.fields import guard_wheel, keep_keys, muted, quiet_button, scrolled, tip
 from widgets.plain_views import fill_row, plain_list, plain_table
 from widgets.spot_choices import SessionLine, SpotChoices
 from widgets.theme import GRID
@@ -305,12 +303,7 @@ class SpotSetup(QWidget):
         form.addRow("Reviewer", self.who)
         body = QWidget(self)
         body.setLayout(form)
-        scroll = QScrollArea(self)
-        scroll.setWidget(body)
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        scroll = scrolled(body, self)
         scroll.setMaximumWidth(90 * GRID)
         beside = QWidget(self)
         beside.setMaximumWidth(110 * GRID)

@@ -8,11 +8,9 @@ from collections.abc import Mapping
 from PySide6.QtCore import QEvent, QItemSelectionModel, QModelIndex, Qt, QTimer, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import (
-    QFrame,
     QHBoxLayout,
     QLabel,
     QPushButton,
-    QScrollArea,
     QSplitter,
     QStackedWidget,
     QTabWidget,
@@ -21,7 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from pipeline.backends.catalogue import Survey
-from widgets.fields import EmptyHint, IconButton, muted, quiet_button, thin_bar, tip
+from widgets.fields import EmptyHint, IconButton, muted, quiet_button, scrolled, thin_bar, tip
 from widgets.icons import Glyph
 from widgets.options_form import OptionsForm
 from widgets.problem_list import ProblemList
@@ -138,12 +136,7 @@ class StagePanel(QWidget):
         self._form = OptionsForm(self)
         self._form.optionsChanged.connect(self._on_options_changed)
         self._form.modelsWanted.connect(self.modelsWanted)
-        scroll = QScrollArea(self)
-        scroll.setWidget(self._form)
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        scroll = scrolled(self._form, self)
         self._findings = ProblemList(self)
         self._findings.problemActivated.connect(self.problemActivated)
         self._tabs = QTabWidget(self)

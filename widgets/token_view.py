@@ -10,10 +10,8 @@ from PySide6.QtGui import QFocusEvent
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
-    QFrame,
     QHBoxLayout,
     QLabel,
-    QScrollArea,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
@@ -28,7 +26,7 @@ from pipeline.evaluation.caption_tokens import (
 )
 from pipeline.model.drafting import CaptionVersion, TokenChoice
 from widgets.alternative_bars import AlternativeBars
-from widgets.fields import EmptyHint, keep_keys, muted, tip
+from widgets.fields import EmptyHint, keep_keys, muted, scrolled, tip
 from widgets.theme import GRID, HALF_GRID, tabular
 from widgets.word_flow import ConfidenceLegend, WordCell, WordFlow
 
@@ -128,12 +126,7 @@ class TokenView(QWidget):
         column.addWidget(self._about)
         column.addWidget(self._bars)
         column.addStretch(1)
-        scroll = QScrollArea(self)
-        scroll.setWidget(page)
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        scroll = scrolled(page, self)
         self._stack = QStackedWidget(self)
         self._stack.addWidget(EmptyHint(EMPTY, self))
         self._stack.addWidget(scroll)

@@ -455,6 +455,7 @@ def test_a_reviewer_agrees_or_says_what_is_wrong(editor: CaptionEditor, qtbot: Q
     )
     assert "accepted by anna" in labels(editor)
     assert not button(editor, "Accept").isVisible()
+    assert button(editor, "Agree").isEnabled()
     with qtbot.waitSignal(editor.agreed):
         qtbot.mouseClick(button(editor, "Agree"), Qt.MouseButton.LeftButton)
     with qtbot.waitSignal(editor.clipWanted):
@@ -472,3 +473,11 @@ def test_a_reviewer_agrees_or_says_what_is_wrong(editor: CaptionEditor, qtbot: Q
     with qtbot.waitSignal(editor.disagreed) as caught:
         qtbot.keyClick(form.note, KEY.Key_Return)
     assert caught.args == [(F.VERB,), (F.OBJECT,), "look at the end"]
+
+
+def test_what_nobody_judged_cannot_be_reviewed(editor: CaptionEditor) -> None:
+    editor.set_caption(CAPTION, SUBTASK, replace(CARD, reviewing=True))
+    for word in ("Agree", "Disagree"):
+        assert not button(editor, word).isEnabled()
+        assert "Nobody judged" in button(editor, word).toolTip()
+    assert button(editor, "Skip").isEnabled()

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QLabel, QTreeWidget, QWidget
+from PySide6.QtCore import QRect, Qt
+from PySide6.QtGui import QImage, qGray
+from PySide6.QtWidgets import (
+    QApplication,
+    QLabel,
+    QLineEdit,
+    QListWidget,
+    QToolButton,
+    QTreeWidget,
+    QWidget,
+)
 from pytestqt.qtbot import QtBot
 
 from app.caption_entries import history_entries
@@ -17,6 +28,7 @@ from pipeline.review.store import ReviewStore
 from widgets.caption_history import CaptionHistory, HistoryEntry, HistoryKind
 from widgets.caption_tabs import CaptionTabs
 from widgets.primitives_panel import PrimitivesPanel
+from widgets.theme import apply_theme
 
 pytestmark = pytest.mark.qt_log_ignore("propagateSizeHints")
 KEY = Qt.Key
@@ -138,6 +150,18 @@ def test_definition_and_rule_of_a_word(panel: PrimitivesPanel) -> None:
     assert "Relation" in panel.definition
 
 
+def test_the_word_at_hand_stands_among_its_neighbours(panel: PrimitivesPanel, qtbot: QtBot) -> None:
+    panel.resize(415, 147)
+    panel.show()
+    qtbot.waitExposed(panel)
+    rows = panel.findChild(QListWidget)
+    assert rows is not None
+    panel.begin(CaptionField.VERB, "put")
+    row, height = rows.visualItemRect(rows.currentItem()), rows.viewport().height()
+    assert row.top() > row.height()
+    assert row.bottom() < height - row.height()
+
+
 def test_tags_by_keyboard(panel: PrimitivesPanel, qtbot: QtBot) -> None:
     panel.begin(CaptionField.VERB, "put")
     line = panel.focusProxy()
@@ -194,6 +218,16 @@ def test_setters_of_tags_emit_nothing_and_read_only_takes_nothing(
 
 # -- tabs ----------------------------------------------------------------------------------
 
+TITLES = {
+    "caption": "Caption",
+    "saw": "Model saw",
+    "checks": "Checks",
+    "words": "Words",
+    "history": "History",
+    "tags": "Tags",
+    "again": "Draft again",
+}
+
 
 def test_tabs_have_names_and_an_order(qtbot: QtBot) -> None:
     tabs = CaptionTabs()
@@ -207,3 +241,85 @@ def test_tabs_have_names_and_an_order(qtbot: QtBot) -> None:
     assert caught.args == ["history"]
     with pytest.raises(KeyError):
         tabs.show_tab("nothing")
+
+
+def titles_in_sight(tabs: CaptionTabs) -> list[str]:
+    """Titles of tabs that are seen whole, as no arrow lies over them."""
+    bar = tabs.tabBar()
+    arrows = [b.x() for b in bar.findChildren(QToolButton) if b.isVisible()]
+    end = min([bar.width(), *arrows])
+    return [bar.tabText(k) for k in range(bar.count()) if bar.tabRect(k).right() < end]
+
+
+def test_titles_become_short_where_they_do_not_fit(qtbot: QtBot) -> None:
+    tabs = CaptionTabs()
+    qtbot.addWidget(tabs)
+    for name, title in TITLES.items():
+        tabs.add(name, title, QWidget())
+    tabs.set_title("again", "Draft again", "Redraft")
+    tabs.set_title("saw", "Model saw", "Saw")
+    tabs.resize(900, 150)
+    tabs.show()
+    assert titles_in_sight(tabs) == list(TITLES.values())
+    # In full they just fit: what failed must not push the last one out of sight.
+    tabs.resize(tabs.tabBar().sizeHint().width(), 150)
+    assert titles_in_sight(tabs) == list(TITLES.values())
+    for failed in (1, 12):
+        tabs.set_title("checks", f"Checks: {failed} failed", f"Checks ✕{failed}")
+        seen = titles_in_sight(tabs)
+        assert len(seen) == len(TITLES), seen
+        assert f"Checks ✕{failed}" in seen
+    assert "Redraft" in titles_in_sight(tabs)
+    tabs.set_title("checks", "Checks")
+    assert titles_in_sight(tabs) == list(TITLES.values())
+    # As much room as there may be: in full again.
+    tabs.set_title("checks", "Checks: 12 failed", "Checks ✕12")
+    tabs.resize(900, 150)
+    assert "Checks: 12 failed" in titles_in_sight(tabs)
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_the_tab_on_show_stands_out(
+    qtbot: QtBot, qapp: QApplication, theme: Literal["dark", "light"]
+) -> None:
+    tabs = CaptionTabs()
+    qtbot.addWidget(tabs)
+    for name in ("caption", "words", "tags"):
+        tabs.add(name, "MMM", QWidget())
+    tabs.resize(400, 120)
+    apply_theme(qapp, theme)
+    try:
+        tabs.show()
+        tabs.show_tab("words")
+        image = tabs.tabBar().grab().toImage()
+        rects = [tabs.tabBar().tabRect(k) for k in range(3)]
+        contrasts = [spread(image, rect) for rect in rects]
+    finally:
+        apply_theme(qapp, "dark")
+    assert contrasts[1] > 1.2 * contrasts[0] == 1.2 * contrasts[2]
+
+
+def spread(image: QImage, rect: QRect) -> int:
+    """Lightness between the darkest and the lightest pixel of the title in a tab."""
+    inner = rect.adjusted(8, 6, -8, -6)
+    tones = [
+        qGray(image.pixel(x, y))
+        for x in range(inner.left(), inner.right())
+        for y in range(inner.top(), inner.bottom())
+    ]
+    return max(tones) - min(tones)
+
+
+def test_esc_that_nobody_needs_leaves_a_tab(qtbot: QtBot) -> None:
+    tabs = CaptionTabs()
+    qtbot.addWidget(tabs)
+    line = QLineEdit()
+    tabs.add("caption", "Caption", QWidget())
+    tabs.add("again", "Again", line)
+    tabs.show()
+    qtbot.waitExposed(tabs)
+    with qtbot.assertNotEmitted(tabs.left, wait=0):
+        qtbot.keyClick(tabs, KEY.Key_Escape)  # the caption's own Esc is the window's
+    tabs.show_tab("again")
+    with qtbot.waitSignal(tabs.left):
+        qtbot.keyClick(line, KEY.Key_Escape)

@@ -14,12 +14,14 @@ from pytestqt.qtbot import QtBot
 from app.caption_views import CaptionViews
 from app.main_window import MainWindow
 from app.window_run import make_window
+from pipeline.document import StageFailure
 from pipeline.model.checks import ChecksResult
 from pipeline.model.drafting import SentPart
 from tests.datasets import write_v2
 from tests.gui import caption_examples as examples
 from tests.language_server import LanguageServer, Say, language_server
 from viewers.sent_picture import SentPictureView
+from widgets.fields import EmptyHint
 from widgets.recipe_choice import DraftChoice
 
 pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", "propagateSizeHints")
@@ -115,6 +117,49 @@ def test_the_keys_show_the_views(qtbot: QtBot, window: MainWindow) -> None:
     assert next(title for title, _ in views(window).widgets()) == "Model saw"
 
 
+def test_the_same_key_and_esc_go_back_to_the_caption(qtbot: QtBot, window: MainWindow) -> None:
+    window.activateWindow()
+    qtbot.waitUntil(window.isActiveWindow)
+    tabs = window.panels.captions
+    for name in ("model_saw", "caption_checks", "caption_words", "draft_again"):
+        press(window, name)
+        assert tabs.shown != "caption"
+        press(window, name)
+        assert tabs.shown == "caption", name
+        press(window, name)
+        focused = QApplication.focusWidget()
+        assert focused is not None
+        qtbot.keyClick(focused, Qt.Key.Key_Escape)
+        assert tabs.shown == "caption", name
+        assert QApplication.focusWidget() is window, name
+    # Looking something up while a form is open leads back into its line.
+    press(window, "critique")
+    qtbot.keyClick(QApplication.focusWidget(), Qt.Key.Key_O)
+    line = QApplication.focusWidget()
+    qtbot.keyClicks(line, "red cup")
+    press(window, "caption_checks")
+    qtbot.keyClick(QApplication.focusWidget(), Qt.Key.Key_Escape)
+    assert QApplication.focusWidget() is line
+    assert window.panels.caption.editing
+    window.panels.caption.leave_edit()
+
+
+def test_what_would_be_sent_needs_two_keys(qtbot: QtBot, window: MainWindow) -> None:
+    window.activateWindow()
+    qtbot.waitUntil(window.isActiveWindow)
+    collage = views(window).collage
+    press(window, "model_saw")
+    qtbot.keyClick(QApplication.focusWidget(), Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: collage.preview is not None, timeout=LONG)
+    press(window, "model_saw_window")
+    own = views(window).window
+    assert own is not None
+    qtbot.waitUntil(own.isActiveWindow)
+    qtbot.waitUntil(lambda: own.viewer.preview is not None, timeout=LONG)
+    qtbot.keyClick(own.viewer, Qt.Key.Key_F4, Qt.KeyboardModifier.ShiftModifier)
+    assert not own.isVisible()
+
+
 def test_offline_shows_what_would_be_sent_and_sends_nothing(
     qtbot: QtBot, window: MainWindow, server: LanguageServer, tmp_path: Path
 ) -> None:
@@ -199,6 +244,25 @@ def test_a_server_that_refuses_is_told(
         views(window).again.draftAsked.emit(DraftChoice("gemini", "frames-only", "gemini-2.0-x"))
     assert ended.args == ["failed"]
     assert KEY not in window.panels.banner.text
+    # Where the caption would stand it says so, too.
+    hint = window.panels.caption.findChild(EmptyHint)
+    failure = window.control.document.session.failures["captions", 0]
+    assert hint.text().startswith("No caption: the stage “Captions” failed.")
+    assert hint.text().endswith("F8 drafts with another backend.")
+    assert failure.message in hint.toolTip()
+
+
+def test_a_long_failure_fits_where_the_caption_would_stand(window: MainWindow) -> None:
+    hint, document = window.panels.caption.findChild(EmptyHint), window.control.document
+    why = "The server answered 500: " + "traceback " * 200
+    document.put_failure(("tracks", 0), StageFailure("server", why))
+    assert hint.toolTip() == why
+    hint.setParent(None)
+    hint.resize(415, 147)
+    assert hint.heightForWidth(415) <= 147
+    document.set_running(("tracks", 0))
+    assert "failed" not in hint.text()
+    hint.deleteLater()
 
 
 def test_evidence_is_shown_and_taken_back(qtbot: QtBot, window: MainWindow) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QComboBox, QLineEdit, QPushButton
+from PySide6.QtWidgets import QComboBox, QLineEdit, QPushButton, QScrollArea
 from pytestqt.qtbot import QtBot
 
 from pipeline.model.recipe import Recipe
@@ -145,3 +145,23 @@ def test_the_last_two_captions_are_compared(form: RecipeChoice) -> None:
     assert form.difference.accessibleDescription() == "removed blue, added green"
     choose(form, "Compare", "run before")
     assert form.difference.before == "Move the cube."
+
+
+def test_two_captions_offline_need_no_scrolling_in_the_small_dock(
+    qtbot: QtBot, form: RecipeChoice
+) -> None:
+    form.resize(415, 147)
+    scroll = form.findChild(QScrollArea)
+    assert scroll is not None
+    form.set_captions((NamedCaption("draft (offline)", "Put the green cup on the plate."),))
+    assert not box(form, "Compare").isVisible()
+    form.set_captions(
+        (
+            NamedCaption("draft (offline)", "Put the green cup on the plate."),
+            NamedCaption("revision 1 (offline)", "Put the blue mug on the plate."),
+        )
+    )
+    assert box(form, "Compare").isVisible()
+    qtbot.waitUntil(lambda: form.difference.visibleRegion().boundingRect().height() > 10)
+    bar = scroll.verticalScrollBar()
+    qtbot.waitUntil(lambda: bar.maximum() == 0)

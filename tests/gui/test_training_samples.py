@@ -13,35 +13,17 @@ from app.captions_export import FORMATS
 from app.cli import build_parser
 from app.main_window import MainWindow
 from app.training_samples import TrainingSamplesDialog, words
-from pipeline.model.caption import Verdict
-from pipeline.model.caption_fields import CaptionField
-from pipeline.model.edits import CritiqueCaption, JudgeCaption, ReviewCaption
-from pipeline.review.store import ReviewStore
 from tests.broken_datasets import snapshot
 from tests.datasets import write_v2
+from tests.reviewed_dataset import BLUE, GREEN, write_reviewed
 from widgets.training_samples import SampleChoice, TrainingSamples
 
 SECONDS = 1000
-BLUE, GREEN = "Put the blue block down.", "Put the green block down."
 
 
 @pytest.fixture
 def reviewed(tmp_path: Path) -> Path:
-    root = write_v2(tmp_path / "v2")
-    ann = ReviewStore.open(root, who="ann")
-    ann.append(
-        0,
-        CritiqueCaption(
-            subtask=0, uid="c1", about=BLUE, fields=(CaptionField.OBJECT,), text="It is green."
-        ),
-    )
-    ann.append(0, JudgeCaption(subtask=0, verdict=Verdict.ACCEPTED, draft=BLUE, text=GREEN))
-    ann.append(1, JudgeCaption(subtask=0, verdict=Verdict.REJECTED, draft=BLUE, text=BLUE))
-    ann.close()
-    eve = ReviewStore.open(root, who="eve")
-    eve.append(0, ReviewCaption(subtask=0, of="ann", caption=GREEN, critique="c1", agrees=True))
-    eve.close()
-    return root
+    return write_reviewed(tmp_path / "v2")
 
 
 def shown(qtbot: QtBot, window: MainWindow, root: Path) -> TrainingSamplesDialog:

@@ -10,10 +10,8 @@ import numpy as np
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import (
-    QFrame,
     QHBoxLayout,
     QLabel,
-    QScrollArea,
     QSizePolicy,
     QSplitter,
     QStackedLayout,
@@ -40,7 +38,7 @@ from widgets.curation.threshold_plot import ThresholdPlot
 from widgets.curation.threshold_words import curve_hint, explanation, summary, target_words
 from widgets.curation.verdict_ink import VerdictLegend
 from widgets.curation.weight_sliders import WeightSliders
-from widgets.fields import EmptyHint, quiet_button
+from widgets.fields import EmptyHint, quiet_button, scrolled
 from widgets.theme import GRID, HALF_GRID, tabular
 
 _BINS = (20, 60)
@@ -153,12 +151,7 @@ class ThresholdPage(QWidget):
             widget.setSizePolicy(policy)
             rows.addWidget(widget)
         rows.addWidget(self.points, 1)
-        scroll = QScrollArea(self)
-        scroll.setWidget(side)
-        scroll.setWidgetResizable(True)
-        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll = scrolled(side, self)
         scroll.setMinimumWidth(38 * GRID)
         body = QSplitter(Qt.Orientation.Horizontal, self)
         body.addWidget(left)
