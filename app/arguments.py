@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -30,6 +32,31 @@ def parse_episodes(text: str, known: list[int]) -> list[int]:
             raise ValueError(f"--episodes: the dataset has no episode {part.strip()}")
         wanted.extend(i for i in inside if i not in wanted)
     return wanted
+
+
+def index(text: str) -> int:
+    """Read an index from 0; argparse tells what it should have been."""
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError("expected a whole number from 0")
+    return number
+
+
+def text_of_ranges(numbers: Sequence[int], most: int = 20) -> str:
+    """Numbers as `parse_episodes` reads them, e.g. `0, 2-5`.
+
+    Args:
+        numbers: Rising.
+        most: Ranges that are written; the rest is an ellipsis.
+    """
+    ranges: list[tuple[int, int]] = []
+    for number in numbers:
+        if ranges and number == ranges[-1][1] + 1:
+            ranges[-1] = (ranges[-1][0], number)
+        else:
+            ranges.append((number, number))
+    shown = [f"{low}-{high}" if low < high else str(low) for low, high in ranges[:most]]
+    return ", ".join([*shown, "…"] if len(ranges) > most else shown)
 
 
 def split_path(text: str) -> tuple[str, int | None]:

@@ -1,4 +1,4 @@
-"""`demoscope captions`: its arguments. Imports are light: all parsers are made at every start."""
+"""`demoscope captions`: its arguments. Imports are light: `--help` waits for them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from app import captions_export
+from app.arguments import index
 
 _BACKENDS = ("offline", "gemini", "openai_compatible")
 
@@ -57,9 +58,9 @@ def _add_show_request(actions: Any) -> None:
         "byte for byte as they would be sent. Nothing is sent, no key is needed.",
     )
     one.add_argument("dataset")
-    one.add_argument("--episode", type=int, required=True)
+    one.add_argument("--episode", type=index, required=True)
     one.add_argument(
-        "--subtask", type=int, default=0, help="subtask_index, from 0 (default: the first one)"
+        "--subtask", type=index, default=0, help="subtask_index, from 0 (default: the first one)"
     )
     one.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="new or empty")
     _add_drafter(one)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import argparse
 import json
+import time
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from app.annotate_command import Annotating, annotating, none_present, stage_options
+from app.arguments import text_of_ranges
 from app.terminal import fail, note, progress, say
 from pipeline.annotate import standard_graph
 from pipeline.backends.captioning.captioner import captioner
 from pipeline.captioning.costs import SpentOnCaptions, asks_a_server, money
 from pipeline.captioning.draft import STAGE, CaptionDrafting, DraftedCaption
 from pipeline.captioning.record import CaptionRecorder
+from pipeline.engine.cache import StageOutcome
 from pipeline.engine.graph import Graph, NodeId, SilentObserver
 from pipeline.model.caption import CaptionResult
 from pipeline.model.caption_fields import CaptionFields
@@ -33,10 +37,18 @@ class _Line(SilentObserver):
     """Shows the stage in progress on one line of a terminal."""
 
     def __init__(self) -> None:
-        self.prefix = ""
+        self._said: set[str] = set()
 
     def progressed(self, node: NodeId, share: float, what: str) -> None:
-        progress(min(share, 0.99), f"{self.prefix}{node[0]} {share:4.0%} {what}"[:100])
+        progress(min(share, 0.99), f"{node[0]} {share:4.0%} {what}"[:100])
+
+    def finished(self, outcome: StageOutcome, data: bytes | None) -> None:
+        """Tell once what is wrong with the run: a full disk is so at every stage."""
+        for problem in outcome.problems:
+            if problem.code not in self._said:
+                progress(1.0, "")
+                note(problem.message)
+            self._said.add(problem.code)
 
 
 def drafting_of(
@@ -126,7 +138,8 @@ def draft(arguments: argparse.Namespace) -> int:
     line = _Line()
     if arguments.estimate:
         return _estimate(arguments, found, drafting, line)
-    failures = _Failures()
+    failures = _Failures(found.source.info)
+    begun = time.time()
     if asks_a_server(drafting.options):
         failures.expect(_unavailable(drafting.options))
         planned = drafting.planned(found.episodes, line)
@@ -156,6 +169,8 @@ def draft(arguments: argparse.Namespace) -> int:
         records.close()
         failures.close()
         note(_totals(drafting.options, done, failed, spent))
+        if found.cache is not None:
+            found.cache.trim(in_use_since=begun)
     return 1 if failed else 0
 
 
@@ -167,10 +182,20 @@ def _unavailable(options: CaptionsOptions) -> str:
 class _Failures:
     """Subtasks without a caption: one sentence, which is not said again for each of them."""
 
-    def __init__(self) -> None:
-        """Nothing failed yet."""
+    def __init__(self, info: DatasetInfo) -> None:
+        """Nothing failed yet.
+
+        Args:
+            info: Of the dataset: knows which episodes are on disk.
+        """
         self.expected = ""
         self._same: dict[str, list[str]] = {}
+        self._info = info
+        self._missed: list[int] = []
+
+    @cached_property
+    def _absent(self) -> frozenset[int]:
+        return frozenset(e.index for e in self._info.episodes if not e.present)
 
     def expect(self, reason: str) -> None:
         """Tell beforehand why nothing can be asked; empty if it can."""
@@ -181,14 +206,26 @@ class _Failures:
 
     def tell(self, drafted: DraftedCaption) -> None:
         """Tell what failed, or remember where the same failed again."""
+        if drafted.subtask < 0 and drafted.episode in self._absent:
+            self._missed.append(drafted.episode)
+            if len(self._missed) > 1:  # each names a file of its own
+                return
         if drafted.error in self._same:
             self._same[drafted.error].append(_where(drafted))
         else:
             self._same[drafted.error] = []
-            note(f"demoscope: {_where(drafted)}: {drafted.error}")
+            where = _where(drafted)
+            named = drafted.error.startswith(f"{where} ")  # some sources name the episode
+            note(f"demoscope: {drafted.error if named else f'{where}: {drafted.error}'}")
 
     def close(self) -> None:
         """Tell where the same failed."""
+        others = sorted(self._missed[1:])
+        if len(others) == 1:
+            note(f"demoscope: episode {others[0]} is not on disk, either")
+        elif others:
+            which = text_of_ranges(others)
+            note(f"demoscope: {len(others):,} more episodes are not on disk: {which}")
         for error, places in self._same.items():
             if not places:
                 continue
@@ -229,6 +266,8 @@ class _Records:
     def close(self) -> None:
         """Close the reviews."""
         if self._store is not None:
+            if self._store.kept:
+                note(f"what the model wrote is {self._store.kept}")
             self._store.close()
 
     def _give_up(self, error: DataError) -> None:
@@ -300,7 +339,7 @@ def caption_record(drafted: DraftedCaption, result: CaptionResult) -> dict[str, 
         "tokens_out": tokens_out,
         "cached": drafted.cached or (bool(replies) and all(r.cached for r in replies)),
         "request_id": exchange.reply.request_id if exchange is not None else "",
-        "cost": None if None in costs else sum(c for c in costs if c is not None),
+        "cost": None if None in costs else sum((c for c in costs if c is not None), 0.0),
         "warnings": list(dict.fromkeys(p.code for p in result.problems)),
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from app.arguments import parse_episodes
 from app.settings import paths
 from app.terminal import note, progress, say
 from pipeline.annotate import standard_graph
+from pipeline.engine.cache import ResultCache
 from pipeline.engine.options_file import values_of
+from pipeline.export.files import refuse_existing
 from pipeline.sources.hub.dataset import open_anything
 
 
@@ -48,6 +51,9 @@ def evaluate(arguments: argparse.Namespace) -> int:
         options=_values(arguments.set),
     )
     results = None if arguments.no_cache else paths().results
+    if arguments.html is not None:
+        refuse_existing(arguments.html, force=True)
+        arguments.html.parent.mkdir(parents=True, exist_ok=True)
     outlook = evaluation_outlook(request, results=results, progress=progress)
     progress(1.0, "")
     if arguments.estimate:
@@ -56,8 +62,18 @@ def evaluate(arguments: argparse.Namespace) -> int:
     note(f"will take: {outlook.text}")
     for sentence in outlook.notes:
         note(sentence)
-    found = evaluate_recipes(request, results=results, progress=progress)
-    progress(1.0, "")
+    begun = time.time()
+    try:
+        found = evaluate_recipes(
+            request,
+            results=results,
+            progress=progress,
+            broke_off=lambda spent: note(f"took: {spent}"),
+        )
+    finally:
+        progress(1.0, "")
+        if results is not None:
+            ResultCache(results).trim(in_use_since=begun)
     if arguments.json:
         say(json.dumps(evaluation_json(found), ensure_ascii=False))
     else:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import math
+import time
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +35,7 @@ def add_export(commands: Any) -> None:
     one.add_argument("--episodes", help="e.g. 0,2-5; default: all that were reviewed")
     one.add_argument("--all", action="store_true", help="also drafts and rejected captions")
     one.add_argument("--agreed", action="store_true", help="only what a reviewer agreed with")
-    one.add_argument("--min-score", type=float, metavar="R", help="reliability R at least")
+    one.add_argument("--min-score", type=_score, metavar="R", help="reliability R at least")
     one.add_argument("--person", action="append", default=[], help="whose verdict, may be repeated")
     one.add_argument("--since", type=_day, metavar="YYYY-MM-DD", help="verdicts from this day, UTC")
     one.add_argument("--until", type=_day, metavar="YYYY-MM-DD", help="verdicts to this day, UTC")
@@ -86,15 +88,20 @@ def run_export(arguments: argparse.Namespace) -> int:
     found = annotating(arguments, source, graph, episodes=reviewed)
     told = tuple(story for story in told if story.episode in found.episodes)
     filters = _filters(arguments)
+    begun = time.time()
     clips = clips_of(
         source,
-        [(s.episode, s.subtask) for s in told],
+        # Clips take time: stages run where they are not in the cache.
+        [(s.episode, s.subtask) for s in told if filters.takes_story(s)],
         graph=graph,
         options=found.options,
         edits=found.edits,
         cache=found.cache,
         told=lambda done, count: progress(done / max(count, 1), f"{done} of {count} episodes"),
     )
+    progress(1.0, "")
+    if found.cache is not None:
+        found.cache.trim(in_use_since=begun)
     rows = list(samples(told, clips.found, arguments.format, filters))
     for episode, reason in sorted(clips.reasons.items()):
         note(f"episode {episode}: {reason}")
@@ -110,19 +117,22 @@ def run_export(arguments: argparse.Namespace) -> int:
     captions = "caption" if looked == 1 else "captions"
     note(f"{len(rows):,} {noun} of {looked:,} {captions} that people looked at")
     if not rows and not clips.reasons:
-        note(_nothing(arguments, looked))
+        note(_nothing(arguments, looked, len(told)))
     if clips.reasons:
-        return fail(f"{len(clips.reasons)} episodes are not in it, or not completely")
+        count = len(clips.reasons)
+        are = "1 episode is" if count == 1 else f"{count:,} episodes are"
+        return fail(f"{are} not in it, or not completely")
     return 0
 
 
-def _nothing(arguments: argparse.Namespace, looked: int) -> str:
+def _nothing(arguments: argparse.Namespace, looked: int, told: int) -> str:
     """Why no line was written, and what to do."""
-    if not looked and not arguments.all:
+    if not looked and not (arguments.all and told):
         return "nobody has judged a caption yet: accept or correct some in the window first"
     return (
-        "none of them is a sample of this format and these filters: rejected ones need --all, "
-        "preferences need a caption that was changed (docs/caption-training.md)"
+        "none of them is a sample of this format and these filters: rejected ones, and those that "
+        "a reviewer calls wrong, need --all; preferences need a caption that was changed "
+        "(docs/caption-training.md)"
     )
 
 
@@ -138,7 +148,7 @@ def run_people(arguments: argparse.Namespace) -> int:
     with saved_reviews(source.info.path) as store:
         people = figures_of_people(stories(store.events() if store is not None else ()))
     if arguments.json:
-        say(json.dumps([_plain(p) for p in people], indent=2))
+        say(json.dumps([_plain(p) for p in people], indent=2, ensure_ascii=False))
         return 0
     if not people:
         note("nobody has judged or reviewed a caption of this dataset yet")
@@ -184,6 +194,13 @@ def _plain(person: PersonFigures) -> dict[str, Any]:
 
 def _share(value: float | None) -> str:
     return "–" if value is None else f"{value:.0%}"
+
+
+def _score(text: str) -> float:
+    score = float(text)
+    if not math.isfinite(score):  # nothing is less than what is no number: all would be taken
+        raise argparse.ArgumentTypeError(f"expected a number, got “{text}”")
+    return score
 
 
 def _day(text: str) -> date:

@@ -32,12 +32,12 @@ def list_recipes(*, as_json: bool) -> int:
 
 def _row(recipe: Recipe) -> tuple[str, ...]:
     rate = f"{100 * recipe.rate:.1f} %" if recipe.rate is not None else ""
-    own = "" if recipe.origin == "built in" else " (yours)"
+    own = "" if recipe.origin == "built in" else "(yours)"
     return (
         recipe.name,
         recipe.representation.value,
         recipe.sampler.value,
         recipe.model or "any",
         rate,
-        recipe.title + own,
+        " ".join(filter(None, (recipe.title, own))),
     )

@@ -28,12 +28,18 @@ def show_request(arguments: argparse.Namespace) -> int:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         return fail(f"{folder}: is not an empty folder")
     arguments.episodes = str(arguments.episode)
-    _, drafting = drafting_of(arguments, unsaid="gemini")
+    try:
+        _, drafting = drafting_of(arguments, unsaid="gemini")
+    except ValueError as error:
+        raise ValueError(str(error).replace("--episodes:", "--episode:")) from error
     try:
         request = drafting.request(arguments.episode, arguments.subtask)
     except StageFailed as error:
         raise DataError(error.code, str(error)) from error
-    count = write_request(request, folder)
+    try:
+        count = write_request(request, folder)
+    except OSError as error:
+        return fail(f"{folder}: {error.strerror}; what is there is not complete")
     say(f"{folder}: {count} parts of recipe {request.recipe_identity}, listed in request.json")
     return 0
 

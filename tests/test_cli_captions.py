@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -156,7 +157,7 @@ def test_an_estimate_sends_nothing(
 
 
 def test_a_critique_is_answered_and_everything_recorded(
-    server: LanguageServer, dataset: Path, captions: Command
+    server: LanguageServer, dataset: Path, captions: Command, tmp_path: Path
 ) -> None:
     store = ReviewStore.open(dataset, who="ann")
     store.append(
@@ -179,6 +180,8 @@ def test_a_critique_is_answered_and_everything_recorded(
     store.close()
     assert [r["text"] for r in recorded] == [SAID["caption"], REVISED["caption"]]
     assert [r["critique"] for r in recorded] == ["", "c1"]
+    marks = tmp_path / "cache" / "captions" / "recorded"
+    assert len(list(marks.glob("*/*"))) == 2, "what the history came from is trimmed last"
     (row,) = captions("draft", dataset, "--episodes", "0", *FLASH, "--json").rows
     assert (row["caption"], row["verdict"]) == ("Stack it.", "corrected")
     assert row["draft"] == REVISED["caption"]
@@ -226,14 +229,19 @@ def test_without_a_model_nothing_is_asked(
 
 
 def test_one_failed_subtask_does_not_stop_the_others(
-    server: LanguageServer, dataset: Path, captions: Command
+    server: LanguageServer, dataset: Path, captions: Command, tmp_path: Path
 ) -> None:
-    server.script.append(Refuse(403, "quota of this project"))
+    stale = tmp_path / "cache" / "captions" / "content" / "aa" / "x.part"
+    stale.parent.mkdir(parents=True)
+    stale.touch()
+    os.utime(stale, (0, 0))
+    server.script.append(Refuse(418, "a teapot"))
     drafted = captions("draft", dataset, *FLASH, "--json", "--set", "captions.attempts=1")
     assert drafted.code == 1
     assert [r["episode_index"] for r in drafted.rows] == [1]
     assert any("episode 0, subtask 1: Gemini" in line for line in drafted.err), drafted.err
     assert "1 caption, 1 failed" in drafted.err[-1]
+    assert not stale.exists(), "kept replies are tidied after a batch"
 
 
 def test_what_fails_everywhere_is_said_once(
@@ -241,13 +249,18 @@ def test_what_fails_everywhere_is_said_once(
 ) -> None:
     kept = captions("draft", dataset, "--episodes", "0", *FLASH, "--no-cache")
     assert kept.code == 0, kept.err
-    server.script.extend([Refuse(403, "quota of this project")] * 2)
+    server.script.append(Refuse(403, "quota of this project"))
     words = ("draft", dataset, *FLASH, "--recipe", "frames", "--set", "captions.attempts=1")
+    before = len(server.requests)
     refused = captions(*words)
+    assert len(server.requests) == before + 1, "the key is not tried for each subtask"
     assert sum("Gemini at" in line for line in refused.err) == 1, refused.err
     assert refused.err[-2] == "demoscope: the same holds for: episode 1, subtask 1"
     assert "0 captions, 2 failed" in refused.err[-1]
+    server.script.append(Refuse(403, "quota of this project"))
+    captions(*words)
     sent = len(server.requests)
+    assert sent == before + 2, "who runs again wants it tried again"
     monkeypatch.delenv("GEMINI_API_KEY")
     keyless = captions("draft", dataset, *FLASH, "--recipe", "frames", "--json")
     assert (keyless.code, keyless.out) == (1, "")

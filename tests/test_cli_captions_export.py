@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import av
+import numpy as np
+import pyarrow.json
 import pytest
 
 from app.main import main
 from pipeline.model.caption import Verdict
-from pipeline.model.caption_fields import CaptionField
-from pipeline.model.edits import CritiqueCaption, JudgeCaption, ReviewCaption
+from pipeline.model.edits import JudgeCaption, ReviewCaption
 from pipeline.review.store import ReviewStore
+from pipeline.sources.detect import open_dataset
 from tests.broken_datasets import snapshot, truncate
-from tests.datasets import write_v2
-
-BLUE, GREEN = "Put the blue block down.", "Put the green block down."
+from tests.datasets import write_v2, write_v3
+from tests.reviewed_dataset import BLUE, GREEN, write_reviewed
 
 
 class Ran:
@@ -33,24 +35,7 @@ class Ran:
 
 @pytest.fixture
 def reviewed(tmp_path: Path) -> Path:
-    """Two episodes: the first one's caption criticised and accepted, the other's rejected."""
-    root = write_v2(tmp_path / "v2")
-    ann = ReviewStore.open(root, who="ann")
-    critique = CritiqueCaption(
-        subtask=0,
-        uid="c1",
-        about=BLUE,
-        fields=(CaptionField.OBJECT,),
-        text="The block is green, not blue.",
-    )
-    ann.append(0, critique)
-    ann.append(0, JudgeCaption(subtask=0, verdict=Verdict.ACCEPTED, draft=BLUE, text=GREEN))
-    ann.append(1, JudgeCaption(subtask=0, verdict=Verdict.REJECTED, draft=BLUE, text=BLUE))
-    ann.close()
-    eve = ReviewStore.open(root, who="eve")
-    eve.append(0, ReviewCaption(subtask=0, of="ann", caption=GREEN, critique="c1", agrees=True))
-    eve.close()
-    return root
+    return write_reviewed(tmp_path / "v2")
 
 
 @pytest.fixture
@@ -158,3 +143,106 @@ def test_a_damaged_store_is_told_and_left_where_it_is(reviewed: Path, captions) 
         assert ran.code == 1
         assert "review" in ran.err
     assert {path.name: path.read_bytes() for path in file.parent.iterdir()} == before
+
+
+# -- what is exported -----------------------------------------------------------------------
+
+
+def test_clips_lie_in_video_files_that_hold_several_episodes(tmp_path: Path, captions) -> None:
+    """In LeRobot v3 frames are counted from the episode's start, but its file has others before."""
+    root = write_v3(tmp_path / "v3", (20, 24, 18))
+    store = ReviewStore.open(root, who="ann")
+    for episode in range(3):
+        store.append(
+            episode, JudgeCaption(subtask=0, verdict=Verdict.ACCEPTED, draft=BLUE, text=BLUE)
+        )
+    store.close()
+    source = open_dataset(root)
+    for row in captions("export", root).rows:
+        clip = row["clip"]
+        demonstration = source.open(clip["episode_index"])
+        (video,) = clip["videos"]
+        assert (video["camera"], video["file"] in clip["files"]) == (clip["camera"], True)
+        length = (clip["end_frame"] - clip["start_frame"]) / clip["fps"]
+        assert video["end_s"] - video["start_s"] == pytest.approx(length, abs=1e-3)
+        reader = source.reader(demonstration)
+        ours = reader.frame(clip["camera"], clip["start_frame"])
+        reader.close()
+        assert np.array_equal(ours, _picture_at(root / video["file"], video["start_s"]))
+    starts = [r["clip"]["videos"][0]["start_s"] for r in captions("export", root).rows]
+    assert starts == sorted(set(starts))
+    assert starts[1] >= 2.0
+    assert str(tmp_path) not in captions("export", root).out
+
+
+def _picture_at(path: Path, seconds: float) -> np.ndarray:
+    with av.open(str(path)) as container:
+        frames = list(container.decode(video=0))
+    nearest = min(frames, key=lambda f: abs(f.time - seconds))
+    return nearest.to_ndarray(format="rgb24")
+
+
+def test_what_a_reviewer_calls_wrong_is_left_out_unless_asked_for(reviewed: Path, captions) -> None:
+    """As it is no reference to measure recipes on, either."""
+    eve = ReviewStore.open(reviewed, who="eve")
+    objection = ReviewCaption(subtask=0, of="ann", caption=GREEN, critique="c1", agrees=False)
+    eve.append(0, objection)
+    eve.close()
+    for form in ("captions", "preferences", "critiques", "yes-no"):
+        assert captions("export", reviewed, "--format", form).rows == []
+    told = captions("export", reviewed).err
+    assert "0 samples of 2 captions" in told
+    assert "a reviewer calls wrong" in told
+    assert captions("evaluate", reviewed, "--recipe", "offline").code == 1
+    everything = captions("export", reviewed, "--all").rows
+    assert [r["provenance"]["reviewer_agrees"] for r in everything] == [False, None]
+    ann = ReviewStore.open(reviewed, who="ann")  # who judges again has the last word
+    ann.append(0, JudgeCaption(subtask=0, verdict=Verdict.ACCEPTED, draft=BLUE, text=GREEN))
+    ann.close()
+    assert [r["caption"] for r in captions("export", reviewed).rows] == [GREEN]
+
+
+def test_a_verdict_without_a_text_of_its_own_is_about_the_draft(tmp_path: Path, captions) -> None:
+    root = write_v2(tmp_path / "v2")
+    store = ReviewStore.open(root, who="ann")
+    store.append(0, JudgeCaption(subtask=0, verdict=Verdict.ACCEPTED, draft=BLUE, text=""))
+    store.close()
+    (row,) = captions("export", root, "--format", "critiques").rows
+    assert (row["final_caption"], row["pre_caption_score"]) == (BLUE, 5)
+
+
+def test_only_episodes_with_a_wanted_caption_are_worked_on(reviewed: Path, captions) -> None:
+    """A thousand drafted episodes of which five were judged take the time of five."""
+    truncate(reviewed / "data/chunk-000/episode_000001.parquet")  # rejected, so not wanted
+    ran = captions("export", reviewed)
+    assert ran.code == 0
+    assert "episode 1" not in ran.err
+    assert "1 sample of 2 captions" in ran.err
+    assert "1 episode is not in it" in captions("export", reviewed, "--all").err
+
+
+def test_other_readers_read_the_lines(reviewed: Path, captions, tmp_path: Path) -> None:
+    """One type per column, whatever the caption, in all formats."""
+    for form in ("captions", "preferences", "critiques", "yes-no"):
+        out = tmp_path / f"{form}.jsonl"
+        assert captions("export", reviewed, "--all", "--format", form, "--out", out).code == 0
+        table = pyarrow.json.read_json(out)
+        assert table.num_rows == len(out.read_text("utf-8").splitlines())
+        assert {"schema", "kind", "clip", "provenance"} <= set(table.column_names)
+        assert not [f.name for f in table.schema if pyarrow.types.is_null(f.type)]
+
+
+def test_a_limit_that_is_no_number_is_refused(
+    reviewed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["captions", "export", str(reviewed), "--min-score", "nan"])
+    assert "expected a number, got “nan”" in capsys.readouterr().err
+
+
+def test_people_keep_their_names(reviewed: Path, captions) -> None:
+    store = ReviewStore.open(reviewed, who="Zoë")
+    store.append(0, JudgeCaption(subtask=0, verdict=Verdict.ACCEPTED, draft=BLUE, text=GREEN))
+    store.close()
+    assert '"who": "Zoë"' in captions("people", reviewed, "--json").out
+    assert [r["caption"] for r in captions("export", reviewed, "--person", "Zoë").rows] == [GREEN]

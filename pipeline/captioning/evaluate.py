@@ -13,12 +13,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.backends.language.refusals import forget_refusals
 from pipeline.captioning.evaluation_drafts import (
     STAGE,
     Draft,
     Drafter,
+    EarlierStageFailed,
     EpisodeDrafts,
     drafters,
+    left_out,
 )
 from pipeline.captioning.evaluation_judging import Judging, Ledger, judging
 from pipeline.captioning.evaluation_outlook import outlook_of
@@ -51,6 +54,10 @@ from pipeline.model.problem import Cancelled, DataError
 Progress = Callable[[float, str], None]
 FEW_ITEMS = 30
 """Below this many items the result says that they are few (our choice)."""
+
+
+_MOST_TOLD = 3
+"""Reasons in a sentence that says that nothing could be measured (our choice)."""
 
 
 def _silent(_share: float, _what: str) -> None:
@@ -120,6 +127,7 @@ def evaluate_recipes(
     results: Path | None = None,
     progress: Progress = _silent,
     is_cancelled: Callable[[], bool] = _never,
+    broke_off: Callable[[str], None] = lambda spent: None,
 ) -> RecipeEvaluation:
     """Draft every reviewed subtask with every recipe, and judge.
 
@@ -128,24 +136,34 @@ def evaluate_recipes(
         results: Folder of kept stage results (the cache); None keeps nothing.
         progress: Told the share of work, by one thread at a time.
         is_cancelled: Asked often, by several threads.
+        broke_off: Told what was spent, one line, if it does not come to its end.
 
     Raises:
         DataError: The dataset, a recipe or the references cannot be used; or a server cannot be
             asked (no key, busy, no connection): what was answered is kept.
         Cancelled: `is_cancelled` said so; likewise.
     """
+    forget_refusals()  # the user wants it tried again
     work = _prepared(request, results)
     ledger = Ledger()
     judge, title = judging(request, ledger)
     rows: list[JudgedCaption] = []
     notes = list(work.references.notes)
     drafting = _Drafting(request, work, judge, ledger, progress, is_cancelled)
-    for own, gone in drafting.episodes():
-        rows += own
-        notes += gone
+    try:
+        for own, gone in drafting.episodes():
+            rows += own
+            notes += gone
+    except BaseException:
+        broke_off(ledger.text)
+        raise
     progress(1.0, "judged")
     if not rows:
-        raise DataError("no_references", "none of the captions with a reference could be drafted")
+        told = notes[len(work.references.notes) :]
+        why = f": {' '.join(told[:_MOST_TOLD])}" if told else ""
+        raise DataError(
+            "no_references", f"none of the captions with a reference could be drafted{why}"
+        )
     return _evaluation(request, work, title, rows, ledger, notes)
 
 
@@ -200,22 +218,31 @@ class _Drafting:
     ) -> tuple[list[JudgedCaption], list[str]]:
         work, rows, notes = self._work, list[JudgedCaption](), list[str]()
         self._told(0.0, f"episode {episode}")
-        with self._lock:  # sources are asked by one thread at a time
-            drafts = EpisodeDrafts(
-                work.source,
-                episode,
-                work.graph,
-                self._request,
-                work.edits.get(episode, ()),
-                work.cache,
-            )
+        try:
+            with self._lock:  # sources are asked by one thread at a time
+                drafts = EpisodeDrafts(
+                    work.source,
+                    episode,
+                    work.graph,
+                    self._request,
+                    work.edits.get(episode, ()),
+                    work.cache,
+                )
+        except DataError as error:  # one episode that cannot be read does not stop the others
+            with self._lock:
+                self._done += len(subtasks) * len(work.drafters)
+            return rows, [left_out(episode, error)]
         for subtask in subtasks:
             own: list[JudgedCaption] = []
             for drafter in work.drafters:
                 where = f"episode {episode}, subtask {subtask + 1}, {drafter.name}"
                 tell = self._step(where)
                 tell(0.0, "")
-                draft = drafts.draft(subtask, drafter, tell, self._ended)
+                try:
+                    draft = drafts.draft(subtask, drafter, tell, self._ended)
+                except EarlierStageFailed as error:
+                    notes.append(left_out(episode, error, subtask))
+                    break
                 if draft is None:
                     notes.append(
                         f"Episode {episode} has no subtask {subtask + 1} any more; it is left out."
@@ -265,10 +292,12 @@ def _prepared(request: EvaluationRequest, results: Path | None) -> _Work:
     missing = sorted({episode for episode, _ in references.captions} - known)
     captions = {item: t for item, t in references.captions.items() if item[0] in known}
     if not captions:
+        asked = request.episodes is not None
+        who = "no episode that was asked for has a" if asked else f"{source.info.name} has no"
         raise DataError(
             "no_references",
-            f"{source.info.name} has no caption with a reference ({references.origin}): accept or "
-            "correct some captions, or give a file with --references.",
+            f"{who} caption with a reference ({references.origin}): accept or correct some "
+            "captions, or give a file with --references.",
         )
     notes = references.notes
     if missing:
@@ -288,13 +317,10 @@ def _prepared(request: EvaluationRequest, results: Path | None) -> _Work:
 def _edits(root: Path, episodes: Sequence[int]) -> dict[int, tuple[Edit, ...]]:
     """Corrections in force, those of captions left out."""
     # lazy: the store opens a database
-    from pipeline.review.store import ReviewStore
+    from pipeline.review.saved import saved_edits
 
-    store = ReviewStore.open(root)
-    try:
-        return {i: tuple(e for e in store.edits(i) if e.stage != STAGE) for i in episodes}
-    finally:
-        store.close()
+    saved = saved_edits(root, episodes)
+    return {i: tuple(e for e in edits if e.stage != STAGE) for i, edits in saved.items()}
 
 
 def _row(

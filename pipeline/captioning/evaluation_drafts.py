@@ -31,6 +31,21 @@ OWN_FAULTS = frozenset({"blocked", "bad_answer", "answer_cut"})
 written. All others stop the evaluation, which can be continued: answers are kept."""
 
 
+_ASKING = (STAGE, "subtasks")
+"""Stages that may ask a server."""
+
+
+class EarlierStageFailed(DataError):  # noqa: N818 - named like the event
+    """A subtask's pictures or signals cannot be used, whatever the recipe."""
+
+
+def left_out(episode: int, error: DataError, subtask: int | None = None) -> str:
+    """What a reader is told of an episode, or of one of its subtasks, that is not measured."""
+    where = f"Episode {episode}" + ("" if subtask is None else f", subtask {subtask + 1}")
+    reason = str(error).removeprefix(f"episode {episode}: ").rstrip(".")
+    return f"{where}: {reason}; it is left out."
+
+
 @dataclass(frozen=True, slots=True)
 class Drafter:
     """A recipe as the stage's options.
@@ -173,7 +188,8 @@ class EpisodeDrafts:
             None if the episode has no such subtask (any more).
 
         Raises:
-            DataError: An earlier stage failed, or the server cannot be asked.
+            EarlierStageFailed: Of this subtask.
+            DataError: The server cannot be asked.
             Cancelled: `is_cancelled` said so.
         """
         run = Run(
@@ -194,6 +210,8 @@ class EpisodeDrafts:
         except StageFailed as error:
             if error.node[0] == STAGE and error.code in OWN_FAULTS:
                 return Draft("", str(error))
+            if error.node[0] not in _ASKING:
+                raise EarlierStageFailed(error.code, str(error)) from error
             where = f"episode {self.demonstration.ref.episode}, subtask {subtask + 1}"
             raise DataError(error.code, f"{where}, {drafter.name}: {error}") from error
         if found is None:

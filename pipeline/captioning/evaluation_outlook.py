@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from pipeline.captioning.evaluation_drafts import STAGE, Drafter, EpisodeDrafts
+from pipeline.captioning.evaluation_drafts import STAGE, Drafter, EpisodeDrafts, left_out
 from pipeline.captioning.evaluation_values import (
     OFFLINE_RECIPE,
     OFFLINE_RECIPES,
@@ -58,7 +58,7 @@ def outlook_of(
         is_cancelled: Asked between items.
 
     Raises:
-        DataError: An episode or a server cannot be used.
+        DataError: A server cannot be used.
         Cancelled: `is_cancelled` said so.
     """
     items = list(references.captions)
@@ -69,10 +69,18 @@ def outlook_of(
     chosen = items[::step] if looked_at else []
     sums = {d.name: _Sum() for d in looked_at}
     drafts: EpisodeDrafts | None = None
+    notes, unread = list(references.notes), set[int]()
     for number, (episode, subtask) in enumerate(chosen):
         progress(number / len(chosen), f"episode {episode}: estimating")
         if drafts is None or drafts.demonstration.ref.episode != episode:
-            drafts = open_episode(episode)
+            try:
+                drafts = open_episode(episode)
+            except DataError as error:
+                drafts = None
+                if episode not in unread:
+                    notes.append(left_out(episode, error))
+                unread.add(episode)
+                continue
         for drafter in looked_at:
             if is_cancelled():
                 raise Cancelled
@@ -80,17 +88,18 @@ def outlook_of(
             _look(drafts, subtask, drafter, source, sums[drafter.name], judge, reference)
     progress(1.0, "estimated")
     total, cost, kept = NO_USAGE, 0.0, 0
-    unpriced, notes = False, list(references.notes)
+    unpriced = False
+    readable = sum(episode not in unread for episode, _ in items)
     for name, found in sums.items():
         if not found.looked:
             notes.append(
                 f"{name}: the earlier stages of these episodes are not computed yet, so its "
                 "tokens are not estimated."
             )
-            total += Usage(len(items) * (int(name not in OFFLINE_RECIPES) + int(asks_judge)))
+            total += Usage(readable * (int(name not in OFFLINE_RECIPES) + int(asks_judge)))
             unpriced = True
             continue
-        scale = len(items) / found.looked
+        scale = readable / found.looked
         kept += round(found.kept * scale)
         total += Usage(
             round(found.usage.requests * scale),

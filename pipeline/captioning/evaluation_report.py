@@ -21,6 +21,7 @@ from pipeline.evaluation.caption_figures import (
 from pipeline.evaluation.caption_rubric import Failure
 from pipeline.evaluation.intervals_of_curves import Interval
 from pipeline.model.palette import BETTER, FAILURES, WORSE, Rgb
+from pipeline.model.whole_file import write_whole
 
 VERSION = 1
 MOST_SHOWN = 300
@@ -218,12 +219,12 @@ def _number(value: float) -> float | None:
 
 
 def write_report(evaluation: RecipeEvaluation, path: Path) -> None:
-    """Write the page: HTML that needs nothing else.
+    """Write the page, HTML that needs nothing else, whole or not at all.
 
     Raises:
         OSError: It cannot be written.
     """
-    path.write_text(evaluation_page(evaluation), encoding="utf-8")
+    write_whole(path, evaluation_page(evaluation).encode())
 
 
 def evaluation_page(evaluation: RecipeEvaluation) -> str:

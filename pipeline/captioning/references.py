@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.model.caption import Verdict
-from pipeline.model.edits import CritiqueCaption, Edit, JudgeCaption, ReviewCaption
 from pipeline.model.problem import DataError
+
+if TYPE_CHECKING:
+    from pipeline.review.caption_story import CaptionStory
 
 _MOST_BYTES = 256 << 20
 
@@ -51,19 +53,20 @@ def stored_references(dataset: Path) -> References:
         DataError: The store cannot be read.
     """
     # lazy: the store opens a database
+    from pipeline.review.caption_story import stories
     from pipeline.review.saved import saved_reviews
 
     found: dict[tuple[int, int], str] = {}
     counts: Counter[str] = Counter()
     # A copy: measuring must leave nothing beside a dataset, nor move a damaged file aside.
     with saved_reviews(dataset) as store:
-        for episode in sorted(store.reviewed() if store is not None else ()):
-            edits = store.edits(episode) if store is not None else ()
-            for verdict in (e for e in edits if isinstance(e, JudgeCaption)):
-                state, text = _state(verdict, edits)
-                counts[state] += 1
-                if text:
-                    found[episode, verdict.subtask] = text
+        for story in stories(store.events() if store is not None else ()):
+            if story.verdict is None:
+                continue
+            state = _state(story)
+            counts[state] += 1
+            if state not in _LEFT_OUT:
+                found[story.episode, story.subtask] = story.final
     notes = [
         f"{counts[state]:,} left out: {why}." for state, why in _LEFT_OUT.items() if counts[state]
     ]
@@ -81,23 +84,23 @@ _LEFT_OUT = {
 }
 
 
-def _state(verdict: JudgeCaption, edits: Sequence[Edit]) -> tuple[str, str]:
-    """What became of a caption, and its right sentence if there is one."""
-    if verdict.verdict is Verdict.REJECTED:
-        return Verdict.REJECTED, ""
-    text = verdict.text.strip() or verdict.draft.strip()
-    after = [e for e in edits[edits.index(verdict) + 1 :] if e.subtask == verdict.subtask]
-    if any(isinstance(e, CritiqueCaption) for e in after):
-        return _REOPENED, ""
-    if any(isinstance(e, ReviewCaption) and not e.agrees and e.caption == text for e in after):
-        return _DISPUTED, ""
-    return (verdict.verdict, text) if text else (_EMPTY, "")
+def _state(story: CaptionStory) -> str:
+    """What became of a caption that somebody judged: a verdict, or why it is left out."""
+    if story.is_rejected:
+        return Verdict.REJECTED
+    if not story.is_accepted:
+        return _REOPENED
+    if story.is_disputed:
+        return _DISPUTED
+    return story.verdict.edit.verdict if story.verdict is not None and story.final else _EMPTY
 
 
 def read_references(path: Path) -> References:
     """Right captions from a JSONL file: `episode_index`, `subtask_index` (0 if missing), `caption`.
 
-    Other fields are ignored, so annotation files and review exports can be given.
+    The indices may lie in `clip`, as in exported training captions. A line whose `verdict` is not
+    that of an accepted caption is left out; all other fields are ignored, so annotation files,
+    drafts and exports can be given.
 
     Raises:
         DataError: `bad_references`, one sentence with the line.
@@ -111,14 +114,17 @@ def read_references(path: Path) -> References:
         reason = error.strerror if isinstance(error, OSError) else "it is no text"
         raise DataError("bad_references", f"{path}: cannot be read ({reason})") from error
     found: dict[tuple[int, int], str] = {}
-    empty = 0
+    empty = wrong = 0
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
-            item, text = _entry(line)
+            item, text, is_right = _entry(line)
         except ValueError as error:
             raise DataError("bad_references", f"{path}, line {number}: {error}") from error
+        if not is_right:
+            wrong += 1
+            continue
         if item in found:
             raise DataError(
                 "bad_references",
@@ -131,20 +137,33 @@ def read_references(path: Path) -> References:
             empty += 1
     if not found:
         raise DataError("bad_references", f"{path}: expected captions, found none")
-    notes = (f"{empty} lines of {path.name} have no caption and are left out.",) if empty else ()
-    return References(dict(sorted(found.items())), f"file {path.name}", notes)
+    notes: list[str] = []
+    if empty:
+        notes.append(f"{empty} lines of {path.name} have no caption and are left out.")
+    if wrong:
+        lines_are = "1 line of {} is" if wrong == 1 else f"{wrong:,} lines of {{}} are"
+        its = "its caption is no accepted one" if wrong == 1 else "their captions are not accepted"
+        notes.append(f"{lines_are.format(path.name)} left out: {its}.")
+    return References(dict(sorted(found.items())), f"file {path.name}", tuple(notes))
 
 
-def _entry(line: str) -> tuple[tuple[int, int], str]:
+_WRONG = ("rejected", "draft")
+"""Verdicts of exported captions that are not right, or not known to be."""
+
+
+def _entry(line: str) -> tuple[tuple[int, int], str, bool]:
+    """Episode and subtask, the caption, and whether it may be taken for right."""
     try:
         content: Any = json.loads(line)
     except (ValueError, RecursionError) as error:  # a number of 5,000 digits is a ValueError
         raise ValueError("expected a JSON object, this is no JSON") from error
     if not isinstance(content, dict):
         raise ValueError("expected a JSON object")
+    clip = content.get("clip")
+    places = {**clip, **content} if isinstance(clip, dict) else content
     numbers = []
     for name, default in (("episode_index", None), ("subtask_index", 0)):
-        value = content.get(name, default)
+        value = places.get(name, default)
         if not isinstance(value, int) or isinstance(value, bool) or value < 0:
             raise ValueError(f"{name}: expected a whole number from 0, got {value!r}")
         numbers.append(value)
@@ -153,4 +172,5 @@ def _entry(line: str) -> tuple[tuple[int, int], str]:
         caption = ""
     if not isinstance(caption, str):
         raise ValueError(f"caption: expected a text, got {caption!r}")
-    return (numbers[0], numbers[1]), " ".join(caption.split())
+    is_right = content.get("verdict") not in _WRONG
+    return (numbers[0], numbers[1]), " ".join(caption.split()), is_right

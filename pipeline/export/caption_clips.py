@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.annotate import annotate_episode
 from pipeline.engine.cache import ResultCache
 from pipeline.engine.graph import Graph
-from pipeline.export.caption_samples import Clip
+from pipeline.export.caption_samples import Clip, ClipVideo
 from pipeline.model.demonstration import DatasetSource, Demonstration
 from pipeline.model.edits import Edit
 from pipeline.model.problem import DataError
@@ -116,7 +116,25 @@ def clip_of(
         instruction=demonstration.instruction,
         arm=task.arm,
         reliability=None if reliability is None else round(float(reliability), 6),
+        videos=tuple(_videos(demonstration, task, camera, root)),
     )
+
+
+def _videos(
+    demonstration: Demonstration, task: Subtask, camera: str, root: Path
+) -> Iterator[ClipVideo]:
+    """Where the clip lies in the file of each camera, that of `camera` first."""
+    frames = demonstration.timestamps[task.start : task.end]
+    if not len(frames):
+        return
+    for one in sorted(demonstration.cameras, key=lambda c: c.key != camera):
+        if one.video:
+            yield ClipVideo(
+                camera=one.key,
+                file=_relative(Path(one.video), root),
+                start_s=round(one.video_start + float(frames[0]), 6),
+                end_s=round(one.video_start + float(frames[-1]) + 1 / demonstration.fps, 6),
+            )
 
 
 def _relative(file: Path, root: Path) -> str:

@@ -7,14 +7,15 @@ and a caption that was not perfect gives two alignment samples, final = yes and 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import date, datetime
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime
 from types import MappingProxyType
 from typing import Any
 
-from pipeline.model.caption_fields import CaptionField
+from pipeline.model.caption_fields import FIELD_WORDS
 from pipeline.model.problem import DataError
 from pipeline.review.caption_story import CaptionStory, Critique
+from pipeline.review.critique import is_said
 
 SCHEMA = 1
 """Of the lines; raised when a field changes its meaning."""
@@ -23,6 +24,23 @@ PERFECT = "The caption is accurate and complete: nothing needs to change."
 QUESTION = "Does this caption describe the clip: “{caption}”?"
 """What an alignment sample asks (our wording)."""
 PERFECT_SCORE = 5
+
+
+@dataclass(frozen=True, slots=True)
+class ClipVideo:
+    """Where the clip lies in the video file of one camera: a file may hold many episodes.
+
+    Attributes:
+        camera: Camera key.
+        file: Relative to the dataset.
+        start_s: Time of the first frame in the file, seconds.
+        end_s: End of the last frame, likewise.
+    """
+
+    camera: str
+    file: str
+    start_s: float
+    end_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +53,14 @@ class Clip:
         subtask: Subtask index.
         camera: Camera key, empty if the pipeline chose none.
         files: Files of the episode, relative to the dataset.
-        start: First frame.
+        start: First frame, counted from the start of the episode.
         end: One past the last frame.
         fps: Frames per second.
         instruction: Of the episode.
         arm: Which arm acts.
         reliability: R of the winner; None if there is none.
+        videos: Where the pictures are, that of `camera` first; empty where they lie in no video
+            files, or where frames are counted in files of the episode's own.
     """
 
     dataset: str
@@ -54,6 +74,7 @@ class Clip:
     instruction: str
     arm: str = ""
     reliability: float | None = None
+    videos: tuple[ClipVideo, ...] = ()
 
     @property
     def record(self) -> dict[str, Any]:
@@ -72,6 +93,7 @@ class Clip:
             "instruction": self.instruction,
             "arm": self.arm,
             "reliability": self.reliability,
+            "videos": [asdict(video) for video in self.videos],
         }
 
 
@@ -80,7 +102,8 @@ class Filters:
     """Which captions are wanted.
 
     Attributes:
-        accepted_only: Only captions accepted or corrected, and not criticised since.
+        accepted_only: Only captions accepted or corrected, and not criticised since, nor called
+            wrong by the newest reviewer.
         agreed_only: Only captions whose verdict in force the newest reviewer agrees with.
         least_reliability: R at least; captions without R are left out then.
         people: Names of those whose verdict counts, empty for all.
@@ -99,19 +122,22 @@ class Filters:
 
     def takes(self, story: CaptionStory, clip: Clip) -> bool:
         """Whether a caption is wanted."""
+        least = self.least_reliability
+        if least is not None and (clip.reliability is None or clip.reliability < least):
+            return False
+        return self.takes_story(story)
+
+    def takes_story(self, story: CaptionStory) -> bool:
+        """Whether a caption is wanted if its clip is reliable enough."""
         verdict = story.verdict
-        if self.accepted_only and not story.is_accepted:
+        if self.accepted_only and (not story.is_accepted or story.is_disputed):
             return False
         if self.agreed_only and not story.is_agreed:
-            return False
-        if self.least_reliability is not None and (
-            clip.reliability is None or clip.reliability < self.least_reliability
-        ):
             return False
         if verdict is None:
             # Nobody judged it: it has neither a person nor a day.
             return not (self.people or self.since or self.until) and self._recipe(story)
-        day = datetime.fromisoformat(verdict.at).date()
+        day = datetime.fromisoformat(verdict.at).astimezone(UTC).date()
         if (self.since and day < self.since) or (self.until and day > self.until):
             return False
         if self.people and verdict.who not in self.people:
@@ -224,24 +250,14 @@ def critique_text(critique: Critique) -> str:
     """What was written, with the corrections that were given by field where the text lacks them."""
     text = critique.edit.text.strip()
     missing = [
-        f"{_FIELD_NAMES[name]} should be “{value}”"
+        f"{FIELD_WORDS[name]} should be “{value}”"
         for name, value in critique.edit.corrections
-        if value and value.lower() not in text.lower()
+        if value and not is_said(value, text)
     ]
     if not missing:
         return text
     added = "; ".join(missing)
     return f"{text.rstrip('.')}. The {added}." if text else f"The {added}."
-
-
-_FIELD_NAMES = {
-    CaptionField.VERB: "verb",
-    CaptionField.OBJECT: "object",
-    CaptionField.RELATION: "relation",
-    CaptionField.DESTINATION: "destination",
-    CaptionField.SOURCE: "source",
-    CaptionField.ARM: "arm",
-}
 
 
 def _score(story: CaptionStory, critique: Critique) -> int:

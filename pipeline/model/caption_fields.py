@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -15,6 +16,17 @@ class CaptionField(StrEnum):
     DESTINATION = "destination"
     SOURCE = "source"
     ARM = "arm"
+
+
+FIELD_WORDS: Mapping[CaptionField, str] = {
+    CaptionField.VERB: "verb",
+    CaptionField.OBJECT: "object",
+    CaptionField.RELATION: "relation",
+    CaptionField.DESTINATION: "destination",
+    CaptionField.SOURCE: "source",
+    CaptionField.ARM: "arm",
+}
+"""What people call the parts, and what they are called to a model."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,6 +103,9 @@ class Camera:
         depth_key: Feature that holds this camera's depth, or None.
         intrinsics: (3, 3) float64 in pixels, or None if the dataset has none.
         camera_to_world: (4, 4) float64, OpenCV axes, metres, or None.
+        video: Absolute path of the video file whose times are those of the table; empty where
+            pictures are kept otherwise.
+        video_start: Seconds in that file which are 0 s in the table: a file may hold many episodes.
     """
 
     key: str
@@ -112,6 +115,8 @@ class Camera:
     depth_key: str | None = None
     intrinsics: F64 | None = field(default=None, compare=False)
     camera_to_world: F64 | None = field(default=None, compare=False)
+    video: str = field(default="", compare=False)
+    video_start: float = field(default=0.0, compare=False)
 
     @property
     def short_name(self) -> str:

@@ -351,7 +351,7 @@ def _camera(path: Path, key: str, first: F64, start: float) -> Camera:
     video = open_video(path)
     codec = video.stream.codec_context.codec.name
     video.container.close()
-    return Camera(key, width, height, codec)
+    return Camera(key, width, height, codec, video=str(path), video_start=start)
 
 
 def _fill(table: SignalTable, times: F64, state: Signal, action: Signal) -> None:

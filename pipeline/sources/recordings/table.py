@@ -14,6 +14,7 @@ import numpy as np
 
 from pipeline.model.arrays import F64, Array
 from pipeline.model.problem import DataError, Problem, Severity
+from pipeline.sources.arrow_numbers import numbers_of
 from pipeline.sources.files import refuse_lfs_pointer
 
 SUFFIXES = (".csv", ".tsv", ".parquet", ".npz")
@@ -187,8 +188,7 @@ def _add_column(table: SignalTable, name: str, column: Any) -> None:
 def _numbers(column: Any) -> F64:
     import pyarrow as pa
 
-    values: F64 = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
-    return values.astype(np.float64, copy=False)
+    return np.asarray(numbers_of(column.cast(pa.float64(), safe=False)), np.float64)
 
 
 def _add_text(table: SignalTable, name: str, cells: list[Any]) -> None:
