@@ -76,12 +76,14 @@ class CaptionQueue:
 
         Args:
             episode: Episode index.
-            count: Its subtasks; 0 if unknown, then those that were spoken of and the next one.
+            count: Its subtasks; 0 if unknown, then those that were spoken of and the first of
+                which nobody spoke.
             role: As in `waits`.
             who: As in `waits`.
         """
-        known = self.subtasks(episode)
-        indices: Iterable[int] = range(count) if count else sorted({*known, len(known)})
-        if role is Role.REVIEWER:
-            indices = known
+        indices: Iterable[int] = range(count)
+        if not count:
+            known = self.subtasks(episode)
+            silent = next(i for i in range(len(known) + 1) if i not in known)
+            indices = sorted((*known, silent))
         return tuple(i for i in indices if waits(self.story(episode, i), role, who))

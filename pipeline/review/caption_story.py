@@ -126,10 +126,26 @@ class CaptionStory:
         return newest.order > verdict.order and newest.edit.agrees
 
     @property
+    def is_disputed(self) -> bool:
+        """True if the newest reviewer of the verdict in force calls its caption wrong."""
+        verdict = self.verdict
+        if verdict is None or not self.is_judged or not self.reviews:
+            return False
+        newest = self.reviews[-1]
+        return (
+            newest.order > verdict.order
+            and not newest.edit.agrees
+            and newest.edit.caption.strip() == self.final
+        )
+
+    @property
     def final(self) -> str:
         """The caption in force; empty where no verdict, or none in force, gives one."""
         verdict = self.verdict
-        return verdict.edit.text.strip() if verdict is not None and self.is_accepted else ""
+        if verdict is None or not self.is_accepted:
+            return ""
+        # As the stage reads it: without a text of its own the draft was judged.
+        return verdict.edit.text.strip() or verdict.edit.draft.strip()
 
     @property
     def pre_caption(self) -> str:
@@ -190,7 +206,7 @@ def stories(events: Iterable[Event]) -> tuple[CaptionStory, ...]:
 
 @dataclass(slots=True)
 class _Parts:
-    versions: list[WrittenVersion] = field(default_factory=list)
+    versions: dict[tuple[str, ...], WrittenVersion] = field(default_factory=dict)
     critiques: list[Critique] = field(default_factory=list)
     judgements: list[Judgement] = field(default_factory=list)
     reviews: list[Review] = field(default_factory=list)
@@ -202,7 +218,9 @@ def _of_episode(episode: int, events: list[Event]) -> Iterable[CaptionStory]:
     for event in events:
         record = event.record if event.stage == STAGE else None
         if record is not None and record.get("what") == WHAT:
-            parts[event.subtask].versions.append(_version(event, record))
+            written = _version(event, record)
+            # Two who draft at once, or merge afterwards, may have recorded the same answer.
+            parts[event.subtask].versions.setdefault(identity(written), written)
     for event in sorted(replay(events).applied, key=lambda e: e.order):
         edit = event.edit
         if edit is None or edit.stage != STAGE:
@@ -221,7 +239,7 @@ def _of_episode(episode: int, events: list[Event]) -> Iterable[CaptionStory]:
         yield CaptionStory(
             episode,
             subtask,
-            tuple(of.versions),
+            tuple(of.versions.values()),
             tuple(of.critiques),
             tuple(of.judgements),
             tuple(of.reviews),

@@ -12,17 +12,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pipeline.model.caption_fields import CaptionField, CaptionFields
+from pipeline.model.caption_fields import FIELD_WORDS, CaptionField, CaptionFields
 
-FIELD_WORDS: Mapping[CaptionField, str] = {
-    CaptionField.VERB: "verb",
-    CaptionField.OBJECT: "object",
-    CaptionField.RELATION: "relation",
-    CaptionField.DESTINATION: "destination",
-    CaptionField.SOURCE: "source",
-    CaptionField.ARM: "arm",
-}
-"""What people call the fields."""
 _FIX = re.compile(
     r"\b(should|instead|rather|change|replace|swap|use|call|write|say|add|name|mention|remove|drop|"
     r"delete|leave out|omit|must|needs? to|has to|correct(ion)? is|in fact|actually|really|not an?)"
@@ -116,12 +107,16 @@ def compose(draft: CritiqueDraft) -> str:
     bare = [FIELD_WORDS[f] for f in draft.fields if f not in given]
     if not text and bare:
         sentences.append(f"Wrong: {', '.join(bare)}.")
-    said = text.casefold()
     missing = [
         s for s, value in zip(sentences, [*given.values(), ""], strict=False)
-        if not value or value.casefold() not in said
+        if not value or not is_said(value, text)
     ]  # fmt: skip
     return " ".join([text, *missing] if text else sentences)
+
+
+def is_said(value: str, text: str) -> bool:
+    """Whether a text holds a value in whole words: “cupboard” does not say “cup”."""
+    return bool(re.search(rf"(?<!\w){re.escape(value)}(?!\w)", text, re.IGNORECASE))
 
 
 def own_words(draft: CritiqueDraft) -> str:

@@ -9,9 +9,9 @@ no formula):
 - of an annotator's flagged fields (critiques and fields changed by a correction) those are false
   alarms that a reviewer names so; errors that a reviewer found and the annotator did not flag are
   missed;
-- a reviewer's objection is confirmed if the caption was changed afterwards and refuted if somebody
-  kept it as it was; an agreement is a miss if the caption was changed afterwards. What nobody has
-  looked at since counts for nothing yet.
+- a reviewer's objection is confirmed if the caption was changed afterwards (its text, or whether it
+  is thrown away) and refuted if somebody kept it as it was; an agreement is a miss if the caption
+  was changed afterwards. What nobody has looked at since counts for nothing yet.
 """
 
 from __future__ import annotations
@@ -71,13 +71,13 @@ class PersonFigures:
     """
 
     who: str
-    judged: int = 0
-    reviewed: int = 0
-    agreed: int = 0
-    flags: Tally = Tally()
-    critiques: int = 0
-    reviews: int = 0
-    catches: Tally = Tally()
+    judged: int
+    reviewed: int
+    agreed: int
+    flags: Tally
+    critiques: int
+    reviews: int
+    catches: Tally
 
     @property
     def accuracy(self) -> float | None:
@@ -151,8 +151,14 @@ def _catch(story: CaptionStory, review: Review) -> Tally:
     later = [j for j in story.judgements if j.order > review.order]
     if not later:
         return Tally()
+    earlier = [j for j in story.judgements if j.order < review.order]
+    was_out = bool(earlier) and earlier[-1].edit.verdict is Verdict.REJECTED
     last = later[-1].edit
-    changed = last.verdict is Verdict.REJECTED or last.text.strip() != review.edit.caption.strip()
+    is_out = last.verdict is Verdict.REJECTED
+    # As everywhere: without a text of its own the draft was judged.
+    text = last.text.strip() or last.draft.strip()
+    text_changed = text != review.edit.caption.strip()
+    changed = is_out != was_out or (not is_out and text_changed)
     if review.edit.agrees:
         return Tally(missed=1) if changed else Tally()
     return Tally(right=1) if changed else Tally(false=1)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from enum import StrEnum
-from itertools import pairwise
 
-_WORDS = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*|[^\w\s]|_")
+_ALONE = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+"""Chinese characters and Japanese syllables: no spaces tell words apart, each is one (ours)."""
+_WORDS = re.compile(rf"[{_ALONE}]|[^\W_{_ALONE}]+(?:['’-][^\W_{_ALONE}]+)*|[^\w\s]|_")
+_JOINERS = frozenset("\u200c\u200d")
 _OPENING = frozenset("([{“‘")
 
 
@@ -38,6 +42,9 @@ class DiffPart:
 def word_diff(before: str, after: str) -> tuple[DiffPart, ...]:
     """Compare two sentences.
 
+    Scripts without spaces are compared letter by letter, vowel signs belong to their letters, and
+    where the sentences have no space, there is none between the parts.
+
     Words are equal whatever their capitals (`Put the cup` / `Lift and put the cup`); punctuation
     counts as words of its own, so that a full stop does not make a word another one. What was
     removed comes before what was added in its place.
@@ -46,9 +53,9 @@ def word_diff(before: str, after: str) -> tuple[DiffPart, ...]:
         before: The older sentence.
         after: The newer one; words that are kept are written as here.
     """
-    old, new = _WORDS.findall(before), _WORDS.findall(after)
+    old, new = _words(before), _words(after)
     matcher = SequenceMatcher(
-        None, [w.casefold() for w in old], [w.casefold() for w in new], autojunk=False
+        None, [w.text.casefold() for w in old], [w.text.casefold() for w in new], autojunk=False
     )
     parts: list[DiffPart] = []
     for what, a0, a1, b0, b1 in matcher.get_opcodes():
@@ -67,13 +74,44 @@ def is_changed(parts: tuple[DiffPart, ...]) -> bool:
     return any(p.change is not WordChange.KEPT for p in parts)
 
 
-def _part(change: WordChange, words: list[str]) -> DiffPart:
-    text = words[0]
-    for before, word in pairwise(words):
-        text += word if _is_close(word) or before in _OPENING else f" {word}"
-    return DiffPart(change, text, _is_close(words[0]))
+@dataclass(frozen=True, slots=True)
+class _Word:
+    """A word, a letter of a script without spaces, or a punctuation mark.
+
+    Attributes:
+        text: As written.
+        close: Whether no space comes before it; for the first one: whether none would.
+    """
+
+    text: str
+    close: bool
+
+
+def _words(text: str) -> list[_Word]:
+    # Vowel signs and other marks are no letters to `re`, but they belong to the letter before.
+    shadow = "".join("a" if _is_mark(letter) else letter for letter in text)
+    found: list[_Word] = []
+    end = -1
+    for match in _WORDS.finditer(shadow):
+        word = text[match.start() : match.end()]
+        apart = found and match.start() > end
+        found.append(_Word(word, not apart if found else _is_close(word)))
+        end = match.end()
+    return found
+
+
+def _is_mark(letter: str) -> bool:
+    return letter in _JOINERS or unicodedata.category(letter).startswith("M")
+
+
+def _part(change: WordChange, words: Sequence[_Word]) -> DiffPart:
+    first, *others = words
+    text = first.text + "".join(w.text if w.close else f" {w.text}" for w in others)
+    return DiffPart(change, text, first.close)
 
 
 def _is_close(word: str) -> bool:
-    """Whether a word is punctuation that follows without a space."""
+    """Whether the first word of a sentence would stand close to one before it."""
+    if re.match(f"[{_ALONE}]", word):
+        return True
     return not word[0].isalnum() and word not in _OPENING and word not in "&+–—"

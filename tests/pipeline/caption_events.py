@@ -33,7 +33,12 @@ class Telling:
         return self._add("undo", who, event.episode, event.subtask, "", event.uuid)
 
     def draft(
-        self, text: str, critique: str = "", recipe: str = "hand-collage-1-aa", episode: int = 0
+        self,
+        text: str,
+        critique: str = "",
+        recipe: str = "hand-collage-1-aa",
+        episode: int = 0,
+        subtask: int = 0,
     ) -> Event:
         payload = {
             "what": "caption_version",
@@ -44,7 +49,7 @@ class Telling:
             "critique": critique,
             "request_id": "r1",
         }
-        return self._add("record", "ann", episode, 0, json.dumps(payload))
+        return self._add("record", "ann", episode, subtask, json.dumps(payload))
 
     def judge(
         self, who: str, verdict: Verdict, draft: str, text: str = "", episode: int = 0

@@ -143,6 +143,24 @@ def test_comparing_the_other_way_round_mirrors_everything() -> None:
     assert there.interval.low == pytest.approx(-back.interval.high)
 
 
+def test_rates_and_differences_are_shares_of_the_items() -> None:
+    right, wrong = FieldJudgement(True, True, True), FieldJudgement(False, True, True)
+
+    def rows(recipe: str, *judged: FieldJudgement) -> list[JudgedCaption]:
+        return [JudgedCaption(recipe, k, 0, "put", "a", "b", j, 1.0) for k, j in enumerate(judged)]
+
+    first = rows("a", right, right, right, wrong)
+    figures = recipe_figures(first)
+    assert figures.rate == figures.verbs[0].rate == 0.75
+    found = compare(first, rows("b", wrong, wrong, right, right))
+    assert (found.overall.net, found.overall.difference) == (-1, -0.25)
+    assert found.verbs[0].difference == -0.25
+    nothing = compare(first, [replace(row, episode=9) for row in rows("b", right)])
+    assert nothing.overall.count == 0
+    assert math.isnan(nothing.overall.difference)
+    assert math.isnan(nothing.p_value)
+
+
 def test_published_examples() -> None:
     """Newcombe (1998), Statistics in Medicine 17:2635, Table II, method 10."""
     found = newcombe(36, 12, 2, 0, 0.95)

@@ -23,6 +23,7 @@ from pipeline.backends.captioning.judge import (
 from pipeline.backends.captioning.wording import same_relation, same_verb, tables, thing
 from pipeline.backends.language.vocabulary import vocabulary
 from pipeline.evaluation.caption_rubric import Failure, FieldJudgement, Rubric
+from pipeline.evaluation.caption_similarity import CaptionAgreement
 from pipeline.model.drafting import PartKind, Reply, SentRequest
 from pipeline.model.usage import Usage
 from tests.pipeline.caption_pairs import ACCEPTABLE, PAIRS
@@ -195,19 +196,62 @@ def test_a_model_that_contradicts_itself_is_taken_at_its_fields() -> None:
     assert found.rubric is Rubric.ACCEPTABLE
 
 
+@pytest.mark.parametrize("wrong", ["verb", "object", "destination"])
+def test_each_field_of_a_models_verdict_is_taken_for_what_it_is(wrong: str) -> None:
+    says = {name: name != wrong for name in ("verb", "object", "destination")}
+    found = ModelJudge(_Asked(**says), judge_settings()).judge("Open the box", "Open it")
+    assert (found.verb, found.object_name, found.place) == tuple(says.values())
+    grave = ModelJudge(_Asked(**says, egregious=True), judge_settings())
+    assert grave.judge("Open the box", "Open it").rubric is Rubric.EGREGIOUS
+
+
 def test_nothing_written_costs_nothing() -> None:
     asked = _Asked()
     judge = ModelJudge(asked, judge_settings())
     assert judge.judge("Open the box", " ").failure is Failure.EGREGIOUS
     assert not asked.requests
-    assert not judge.pending("Open the box", "")
+    assert not judge.pending("Open the box", " ")
     assert judge.pending("Open the box", "Open the box")
+
+
+def test_a_model_reads_sentences_as_they_are_written() -> None:
+    (part,) = judge_prompt().request("Öffne die Tür.", "开门").parts
+    assert "Öffne die Tür." in part.text
+    assert "开门" in part.text
+
+
+def test_a_caption_that_is_right_needs_no_reason() -> None:
+    assert judge_offline("Put the cup on the tray", "Place the cup on the tray").reason == ""
+
+
+def test_a_reference_without_an_object_asks_for_none() -> None:
+    assert judge_offline("Adjust", "Adjust the bag").rubric is Rubric.ACCEPTABLE
+
+
+def test_actions_of_one_kind_are_half_alike() -> None:
+    put = "Put the cup on the table"
+    assert agreement(put, "Place the cup on the table").action == 1.0
+    assert agreement(put, "Stack the cup on the table").action == 0.5
+    assert agreement(put, "Open the cup").action == 0.0
+    assert agreement("the cup", "a red cup").action is None
+    assert agreement(put, "the cup").action == agreement("the cup", put).action == 0.0
 
 
 def test_an_edited_prompt_is_another_one() -> None:
     prompt = judge_prompt()
     assert prompt.version == 1
     assert prompt.identity.startswith("1-")
+
+
+def test_similarity_is_the_mean_of_what_can_be_compared() -> None:
+    parts = ("object_name", "action", "intent", "color")
+    nothing = dict.fromkeys(parts)
+    assert CaptionAgreement(**nothing).similarity == 0.0
+    none_alike = dict.fromkeys(parts, 0.0)
+    shares = [CaptionAgreement(**(none_alike | {part: 1.0})).similarity for part in parts]
+    assert shares == pytest.approx([0.35, 0.30, 0.20, 0.15])
+    only_two = CaptionAgreement(**(nothing | {"object_name": 1.0, "color": 0.0}))
+    assert only_two.similarity == pytest.approx(0.35 / 0.5)
 
 
 def test_similarity_falls_with_every_part() -> None:

@@ -24,6 +24,7 @@ from pipeline.backends.captioning.hand_crop import (
     Follows,
     HandCrop,
     close_up_parts,
+    smoothed,
 )
 from pipeline.backends.captioning.material import CaptionMaterial, Outline
 from pipeline.backends.captioning.pictures import shown_frame
@@ -162,8 +163,61 @@ def test_a_close_up_grows_until_it_shows_the_object() -> None:
     assert x1 > box[2]
     assert y1 > box[3]
     assert ((x0 + x1) / 2, (y0 + y1) / 2) == (160, 120)
+    for other in ((110, 110, 130, 130), (150, 80, 170, 90), (150, 150, 170, 160)):
+        wide = HandCrop(material(reference=reference, mask_box=other), options).at(80, SIZE)
+        assert wide.side > 64
+        assert wide.box[0] < other[0] < other[2] < wide.box[2]
+        assert wide.box[1] < other[1] < other[3] < wide.box[3]
+    # Room around it: 15 % of the side, half of it on either side (a pixel is lost by rounding).
+    assert x1 - box[2] >= 0.15 / 2 * crop.side - 1
     far = HandCrop(material(reference=reference, mask_box=(0, 0, 10, 10)), options).at(80, SIZE)
     assert far.side == 64
+
+
+def test_a_close_up_of_a_box_holds_it_whatever_the_gripper_measures() -> None:
+    nowhere = np.full((40, 2), np.nan)
+    options = PictureOptions(crop_scale=16.0)
+    small, large = (40.0, 60.0, 80.0, 80.0), (40.0, 40.0, 160.0, 100.0)
+
+    def side(box: Box, scale: float) -> int:
+        scene = material(reference=nowhere, mask_box=box, scale=scale)
+        return HandCrop(scene, options).at(80, SIZE).side
+
+    assert side(small, 5.0) == 80  # the gripper's scale decides: 16 x 5
+    assert side(large, 5.0) == 144  # the box decides: 1.2 x 120
+    assert side(small, math.nan) == 100  # no scale: 2.5 x 40
+
+
+def test_a_mask_that_was_lost_long_ago_is_not_followed() -> None:
+    scene = material(reference=np.full((40, 2), np.nan), mask_box=(40.0, 60.0, 80.0, 100.0))
+    assert scene.mask_box is not None
+    scene.mask_box[5:] = np.nan  # last seen at frame 58, ten frames a second
+    crops = HandCrop(scene, PictureOptions())
+    assert crops.at(63, SIZE).follows is Follows.MASK
+    assert crops.at(64, SIZE).follows is Follows.CENTER
+
+
+def test_one_wrong_scale_does_not_change_the_side_much() -> None:
+    scene = material(reference=moving((160.0, 120.0), (0.0, 0.0)), scale=4.0)
+    scene.scale[30:] = 40.0  # for a quarter of the time: the usual one is 4
+    crops = HandCrop(scene, PictureOptions(crop_scale=16.0))
+    assert crops.at(52, SIZE).side == 16 * 4
+    assert crops.at(126, SIZE).side == 16 * 4 * 2
+    scene.scale[30:] = 0.1
+    crops = HandCrop(scene, PictureOptions(crop_scale=36.0))
+    assert crops.at(52, SIZE).side == 36 * 4
+    assert crops.at(126, SIZE).side == 36 * 4 / 2
+
+
+def test_smoothing_leaves_steady_motion_where_it_is() -> None:
+    frames = np.arange(0.0, 60.0, 2.0)
+    steady = np.stack([3.0 * frames, 100.0 - frames], axis=1)
+    found = smoothed(frames, steady.astype(np.float32), 10.0)
+    assert np.allclose(found, steady, atol=1e-9)
+    steady[12] = np.nan
+    found = smoothed(frames, steady.astype(np.float32), 10.0)
+    assert np.isnan(found[12]).all()
+    assert np.isfinite(np.delete(found, 12, axis=0)).all()
 
 
 @given(

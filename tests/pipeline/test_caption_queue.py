@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.model.caption import Verdict
 from pipeline.model.edits import CritiqueCaption, Edit, JudgeCaption, ReviewCaption
-from pipeline.review.caption_queue import CaptionQueue, Role
+from pipeline.review.caption_queue import CaptionQueue, Role, is_checked, waits
 from pipeline.review.store import ReviewStore
 
 ANNOTATOR, REVIEWER = Role.ANNOTATOR, Role.REVIEWER
@@ -55,6 +55,23 @@ def test_without_a_known_count_the_next_subtask_counts(data: Path) -> None:
     assert queue.waiting(7, 0, ANNOTATOR, "anna") == (0,)
 
 
+def test_gaps_wait_without_a_known_count_too(data: Path) -> None:
+    assert say(data, "anna", judged(1)).waiting(0, 0, ANNOTATOR, "anna") == (0,)
+    assert say(data, "anna", judged(0)).waiting(0, 0, ANNOTATOR, "anna") == (2,)
+
+
+def test_nobody_is_sent_to_a_subtask_that_is_gone(data: Path) -> None:
+    queue = say(data, "anna", judged(1), judged(4))
+    assert queue.waiting(0, 2, REVIEWER, "bert") == (1,)
+    assert queue.waiting(0, 0, REVIEWER, "bert") == (1, 4)
+
+
+def test_of_what_nobody_spoke_nothing_waits_for_a_reviewer() -> None:
+    assert waits(None, ANNOTATOR, "anna")
+    assert not waits(None, REVIEWER, "anna")
+    assert not is_checked(None)
+
+
 def test_a_critique_after_the_verdict_opens_it_again(data: Path) -> None:
     assert say(data, "anna", criticised()).waiting(0, 1, ANNOTATOR, "anna") == (0,)
     assert say(data, "anna", judged()).waiting(0, 1, ANNOTATOR, "anna") == ()
@@ -82,4 +99,11 @@ def test_what_was_undone_waits_again_and_updates_are_taken_in(data: Path) -> Non
     assert queue.waiting(0, 1, ANNOTATOR, "anna") == (0,)
     assert queue.waiting(3, 1, ANNOTATOR, "anna") == ()
     assert queue.subtasks(3) == (0,)
+    kept = queue.story(3, 0)
+    store.append(0, judged())
+    queue.update(store.events())
+    assert queue.waiting(0, 1, ANNOTATOR, "anna") == ()
+    assert queue.story(3, 0) is kept  # only what changed is read again
+    queue.update(())
+    assert queue.story(3, 0) is None
     store.close()

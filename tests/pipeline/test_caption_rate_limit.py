@@ -92,6 +92,16 @@ def test_a_broken_file_is_an_empty_one(tmp_path: Path, broken: bytes) -> None:
     assert time.enter(limit) == pytest.approx(60.0)
 
 
+def test_a_folder_that_is_not_there_yet_is_made_and_the_wait_is_told(tmp_path: Path) -> None:
+    time = Time()
+    limit = RateLimit("s", 2, tmp_path / "captions" / "limits", time)
+    assert [time.enter(limit), time.enter(limit)] == [0.0, 0.0]
+    assert limit.path.is_file()  # what other processes read
+    told: list[float] = []
+    asyncio.run(limit.enter(time.sleep, told.append))
+    assert told == pytest.approx([60.0 - 5.0 * k for k in range(12)])
+
+
 def test_a_clock_that_was_set_back_locks_nobody_out(tmp_path: Path) -> None:
     time = Time()
     limit = RateLimit("s", 1, tmp_path, time)
@@ -100,6 +110,21 @@ def test_a_clock_that_was_set_back_locks_nobody_out(tmp_path: Path) -> None:
     before = time.now
     time.enter(limit)
     assert time.now == before
+    limit.pause(30.0)
+    time.now -= 86_400.0
+    before = time.now
+    time.enter(limit)
+    assert time.now == before
+
+
+@pytest.mark.parametrize("until", ["1e300", "Infinity", "NaN"])
+def test_a_pause_that_nobody_can_ask_for_is_none(tmp_path: Path, until: str) -> None:
+    time = Time()
+    limit = RateLimit("s", 0, tmp_path, time)
+    limit.path.write_text(f'{{"sent": [], "not_before": {until}}}')
+    assert time.enter(limit) == 0.0
+    limit.pause(3600.0)
+    assert time.enter(limit) == 3600.0
 
 
 def test_where_nothing_can_be_written_the_process_keeps_it(tmp_path: Path) -> None:

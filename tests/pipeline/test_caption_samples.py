@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -41,8 +42,23 @@ def made(told: Telling, form: str, filters: Filters | None = None) -> list[dict]
 def test_captions_carry_clip_and_provenance() -> None:
     (row,) = made(revised(), "captions")
     assert row["caption"] == GREEN
-    assert row["clip"]["start_frame"] == 10
-    assert row["clip"]["end_s"] == pytest.approx(70 / 30, abs=1e-3)
+    assert row["clip"] == {
+        "dataset": "cubes",
+        "episode_index": 0,
+        "subtask_index": 0,
+        "camera": "front",
+        "files": ["data/0.parquet"],
+        "start_frame": 10,
+        "end_frame": 70,
+        "start_s": 0.333,
+        "end_s": 2.333,
+        "fps": 30.0,
+        "instruction": "put the cup down",
+        "arm": "right",
+        "reliability": 0.8,
+        "videos": [],
+    }
+    assert (row["schema"], row["kind"], row["verdict"]) == (1, "caption", "accepted")
     assert row["provenance"] == {
         "judged_by": "ann",
         "judged_at": "2026-03-01T00:00:04.000+00:00",
@@ -70,6 +86,49 @@ def test_critiques_say_what_to_do() -> None:
     assert row["critique"] == "The cup is not blue. The object should be “green cup”."
     assert row["final_caption"] == GREEN
     assert row["pre_caption_score"] == 4
+    assert (row["kind"], row["caption_type"], row["fields"]) == (
+        "critique",
+        "subtask",
+        ["object_name"],
+    )
+    assert (row["critic"], row["critique_at"]) == ("ann", "2026-03-01T00:00:02.000+00:00")
+
+
+@pytest.mark.parametrize(
+    ("field", "name"),
+    [
+        (CaptionField.VERB, "verb"),
+        (CaptionField.RELATION, "relation"),
+        (CaptionField.DESTINATION, "destination"),
+        (CaptionField.SOURCE, "source"),
+        (CaptionField.ARM, "arm"),
+    ],
+)
+def test_corrections_become_words(field: CaptionField, name: str) -> None:
+    told = Telling()
+    told.criticise("ann", BLUE, "", (field, OBJECT), ((field, "right"), (OBJECT, "green cup")))
+    told.judge("ann", Verdict.ACCEPTED, BLUE, GREEN)
+    (row,) = made(told, "critiques")
+    wanted = f"The {name} should be “right”; object should be “green cup”."
+    assert (row["critique"], row["pre_caption_score"]) == (wanted, 3)
+
+
+def test_a_correction_counts_as_said_only_in_whole_words() -> None:
+    told = Telling()
+    told.criticise("ann", BLUE, "It is in the cupboard.", (OBJECT,), ((OBJECT, "cup"),))
+    told.judge("ann", Verdict.ACCEPTED, BLUE, GREEN)
+    wanted = "It is in the cupboard. The object should be “cup”."
+    assert made(told, "critiques")[0]["critique"] == wanted
+
+
+def test_scores_fall_by_field_but_never_below_one() -> None:
+    told = Telling()
+    told.criticise("ann", BLUE, "All of it is wrong.", tuple(CaptionField))
+    told.judge("ann", Verdict.ACCEPTED, BLUE, GREEN)
+    assert made(told, "critiques")[0]["pre_caption_score"] == 1
+    told.judge("ann", Verdict.REJECTED, BLUE)
+    (row,) = made(told, "critiques", Filters(accepted_only=False))
+    assert (row["pre_caption_score"], row["final_caption"]) == (1, "")
 
 
 def test_a_perfect_caption_has_the_fixed_critique() -> None:
@@ -80,11 +139,16 @@ def test_a_perfect_caption_has_the_fixed_critique() -> None:
     assert row["critique"] == PERFECT
     assert row["pre_caption_score"] == 5
     assert row["pre_caption"] == row["final_caption"] == BLUE
+    assert (row["critic"], row["critique_at"]) == ("ann", "2026-03-01T00:00:02.000+00:00")
+    assert (row["caption_type"], row["fields"]) == ("subtask", [])
 
 
 def test_below_five_two_alignment_samples_are_made() -> None:
     rows = made(revised(), "yes-no")
     assert [(r["caption"], r["answer"]) for r in rows] == [(GREEN, "yes"), (BLUE, "no")]
+    assert [r["question"] for r in rows] == [
+        f"Does this caption describe the clip: “{text}”?" for text in (GREEN, BLUE)
+    ]
     told = Telling()
     told.judge("ann", Verdict.ACCEPTED, BLUE)
     assert [(r["caption"], r["answer"]) for r in made(told, "yes-no")] == [(BLUE, "yes")]
@@ -149,6 +213,32 @@ def test_a_correction_by_hand_is_the_persons() -> None:
 )
 def test_filters(filters: Filters, taken: bool) -> None:
     assert bool(made(revised(), "captions", filters)) is taken
+
+
+def test_the_day_of_a_verdict_is_that_of_utc() -> None:
+    told = revised()
+    judged = next(e for e in told.events if "judge_caption" in e.payload)
+    late = replace(judged, at="2026-03-01T22:30:00-05:00")
+    told.events[told.events.index(judged)] = late
+    second = date(2026, 3, 2)
+    assert made(told, "captions", Filters(since=second, until=second))
+    assert made(told, "captions", Filters(until=date(2026, 3, 1))) == []
+
+
+def test_what_nobody_judged_has_neither_person_nor_day() -> None:
+    told = Telling()
+    told.draft(BLUE)
+    (row,) = made(told, "captions", Filters(accepted_only=False, recipes=("hand-collage",)))
+    assert (row["verdict"], row["provenance"]["judged_by"]) == ("draft", "")
+    assert row["provenance"]["judged_at"] == row["provenance"]["reviewed_by"] == ""
+    assert row["provenance"]["reviewer_agrees"] is None
+    for filters in (
+        Filters(accepted_only=False, people=("ann",)),
+        Filters(accepted_only=False, since=date(2026, 3, 1)),
+        Filters(accepted_only=False, until=date(2026, 3, 1)),
+        Filters(accepted_only=False, recipes=("video",)),
+    ):
+        assert made(told, "captions", filters) == []
 
 
 def test_without_reliability_a_limit_leaves_it_out() -> None:

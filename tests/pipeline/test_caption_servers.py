@@ -175,7 +175,8 @@ def test_a_single_text_is_sent_as_text(ask_openai: CaptionAsked) -> None:
     )
     verdict, _ = ask_openai(judged, WrittenVerdict)
     assert verdict.acceptable
-    assert ask_openai.server.requests[0].body["messages"][1]["content"] == "Is “put” right?"
+    asked = ask_openai.server.requests[0].body["messages"][1]
+    assert asked == {"role": "user", "content": "Is “put” right?"}
 
 
 def test_an_equal_question_is_sent_once(ask: CaptionAsked) -> None:
@@ -242,6 +243,9 @@ def test_what_was_sent_can_be_shown_again(ask: CaptionAsked) -> None:
     kept = ask.store.exchange(key)
     assert kept is not None
     assert kept.reply.cached
+    who = json.loads(ask.store.path(key).read_text("utf-8"))
+    assert who["backend"] == ask.captioner.name
+    assert who["address"].startswith(ask.server.url)
     assert replace(kept.request, parts=()) == replace(WITH_CLIP, parts=())
     for part, sent in zip(kept.request.parts, WITH_CLIP.parts, strict=True):
         assert part.data.dtype == np.uint8

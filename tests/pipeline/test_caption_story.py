@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pipeline.model.caption import Verdict
 from pipeline.model.caption_fields import CaptionField, CaptionFields
-from pipeline.model.drafting import CaptionVersion
+from pipeline.model.drafting import CaptionVersion, Exchange, Reply, SentRequest
+from pipeline.model.edits import JudgeCaption, Rename, ReviewCaption
 from pipeline.review.caption_story import stories, version_record
+from pipeline.review.events import DATASET_WIDE
 from pipeline.review.people import figures_of_people
 from tests.pipeline.caption_events import Telling
 
@@ -37,6 +41,18 @@ def test_the_whole_loop_is_told() -> None:
     assert [c.edit.uid for c in story.last_critiques] == ["c2"]
     assert story.version_of(TEAL).model == "gemini-2.5-flash"
     assert story.version_of("Stack it.") is None
+
+
+def test_a_version_that_two_recorded_is_one() -> None:
+    told = Telling()
+    told.draft(BLUE)
+    told.draft(BLUE)
+    told.draft(BLUE, critique="c1")
+    told.draft(BLUE, subtask=1)
+    first, second = stories(told.events)
+    assert [v.critique for v in first.versions] == ["", "c1"]
+    assert first.versions[0].at == told.events[0].at
+    assert len(second.versions) == 1
 
 
 def test_what_was_undone_is_not_told() -> None:
@@ -73,6 +89,43 @@ def test_a_version_comes_back_as_it_was_recorded() -> None:
     record = version_record(version)
     assert record["text"] == GREEN
     assert all(isinstance(v, str) for v in record.values())
+    asked = Exchange(SentRequest("", ()), Reply(GREEN, "gemini-2.5-pro", request_id="r7"))
+    assert version_record(replace(version, exchange=asked))["request_id"] == "r7"
+
+
+def test_the_caption_before_is_the_first_that_anybody_saw() -> None:
+    told = Telling()
+    told.draft(BLUE)
+    told.criticise("ann", GREEN, "The cup is blue.")
+    told.criticise("ann", TEAL, "The cup is blue.", uid="c2")
+    assert stories(told.events)[0].pre_caption == GREEN
+    told = Telling()
+    told.judge("ann", Verdict.CORRECTED, "", GREEN)
+    assert stories(told.events)[0].pre_caption == GREEN
+    told.draft(BLUE)
+    assert stories(told.events)[0].pre_caption == BLUE
+    told = Telling()
+    told.tag("ann", ("verb", "put"))
+    assert stories(told.events)[0].pre_caption == ""
+
+
+def test_edits_of_other_stages_and_of_later_versions_make_no_story() -> None:
+    told = Telling()
+    told.edit("ann", Rename(subtask=0, object_name="cup"))
+    told._add("edit", "ann", 0, 0, '{"kind": "of a later version"}')
+    told.judge("ann", Verdict.ACCEPTED, BLUE, episode=DATASET_WIDE)
+    assert stories(told.events) == ()
+
+
+def test_agreement_counts_only_for_a_verdict_in_force() -> None:
+    told = Telling()
+    told.judge("ann", Verdict.ACCEPTED, BLUE)
+    assert not stories(told.events)[0].is_agreed
+    told.review("eve", "ann", BLUE, agrees=True)
+    assert stories(told.events)[0].is_agreed
+    told.criticise("bob", BLUE, "The cup is green.")
+    told.review("eve", "ann", BLUE, agrees=True)
+    assert not stories(told.events)[0].is_agreed
 
 
 def test_broken_records_are_passed_over() -> None:
@@ -126,11 +179,82 @@ class TestPeople:
     ) -> None:
         told = Telling()
         told.judge("ann", Verdict.ACCEPTED, BLUE)
-        told.review("eve", "ann", BLUE, agrees=agrees, errors=() if agrees else (OBJECT,))
+        told.review("eve", "ann", f"{BLUE} ", agrees=agrees, errors=() if agrees else (OBJECT,))
         if then:
             told.judge("ann", Verdict.CORRECTED, BLUE, then)
         eve = figures_of_people(stories(told.events))[1]
         assert (eve.catches.right, eve.catches.false, eve.catches.missed) == catches
+
+    @pytest.mark.parametrize(
+        ("agrees", "then", "catches"),
+        [
+            (False, Verdict.ACCEPTED, (1, 0, 0)),  # it was thrown away wrongly
+            (False, Verdict.REJECTED, (0, 1, 0)),  # thrown away again
+            (True, Verdict.ACCEPTED, (0, 0, 1)),
+            (True, Verdict.REJECTED, (0, 0, 0)),
+        ],
+    )
+    def test_so_is_one_who_looked_at_a_rejection(
+        self, agrees: bool, then: Verdict, catches: tuple[int, int, int]
+    ) -> None:
+        told = Telling()
+        told.judge("ann", Verdict.REJECTED, BLUE)
+        told.review("eve", "ann", BLUE, agrees=agrees)
+        told.judge("bob", then, BLUE)
+        eve = figures_of_people(stories(told.events))[2]
+        assert (eve.catches.right, eve.catches.false, eve.catches.missed) == catches
+
+    def test_what_became_of_it_in_the_end_counts(self) -> None:
+        told = Telling()
+        told.judge("ann", Verdict.ACCEPTED, BLUE)
+        told.review("eve", "ann", BLUE, agrees=False, errors=(OBJECT,))
+        told.judge("ann", Verdict.ACCEPTED, BLUE)
+        told.judge("bob", Verdict.REJECTED, BLUE)
+        eve = figures_of_people(stories(told.events))[2]
+        assert (eve.catches.right, eve.catches.false) == (1, 0)
+
+    def test_the_verdict_that_was_reviewed_is_the_one_before_the_review(self) -> None:
+        told = Telling()
+        told.judge("ann", Verdict.REJECTED, BLUE)
+        told.judge("ann", Verdict.ACCEPTED, BLUE)
+        told.review("eve", "ann", BLUE, agrees=False, errors=(OBJECT,))
+        told.judge("bob", Verdict.ACCEPTED, BLUE)
+        eve = figures_of_people(stories(told.events))[2]
+        assert (eve.catches.right, eve.catches.false) == (0, 1)
+
+    def test_a_verdict_without_a_text_of_its_own_keeps_the_draft(self) -> None:
+        told = Telling()
+        told.judge("ann", Verdict.ACCEPTED, BLUE)
+        told.review("eve", "ann", BLUE, agrees=False, errors=(OBJECT,))
+        told.edit("bob", JudgeCaption(subtask=0, verdict=Verdict.ACCEPTED, draft=BLUE, text=""))
+        eve = figures_of_people(stories(told.events))[2]
+        assert (eve.catches.right, eve.catches.false) == (0, 1)
+
+    def test_shares_of_several_captions(self) -> None:
+        told = Telling()
+        for episode, agrees in enumerate((True, True, True, False)):
+            told.judge("ann", Verdict.ACCEPTED, BLUE, episode=episode)
+            told.edit(
+                "eve", ReviewCaption(subtask=0, of="ann", caption=BLUE, agrees=agrees), episode
+            )
+        ann, eve = figures_of_people(stories(told.events))
+        assert (ann.judged, ann.reviewed, ann.agreed, ann.accuracy) == (4, 4, 3, 0.75)
+        assert (eve.judged, eve.reviews, eve.accuracy) == (0, 4, None)
+
+    def test_flags_are_the_annotators_own_and_from_before_the_review(self) -> None:
+        told = Telling()
+        told.criticise("bob", BLUE, "The verb is wrong.", (VERB,))
+        told.judge("ann", Verdict.ACCEPTED, BLUE)
+        told.review("eve", "ann", BLUE, agrees=False, errors=(VERB, OBJECT))
+        told.criticise("ann", BLUE, "The object is wrong.", (OBJECT,), uid="c2")
+        ann = figures_of_people(stories(told.events))[0]
+        assert (ann.flags.right, ann.flags.false, ann.flags.missed) == (0, 0, 2)
+
+    def test_critiques_count_without_a_verdict(self) -> None:
+        told = Telling()
+        told.criticise("ann", BLUE, "The cup is green.")
+        (ann,) = figures_of_people(stories(told.events))
+        assert (ann.critiques, ann.judged, ann.reviewed, ann.reviews) == (1, 0, 0, 0)
 
     def test_nobody_reviews_their_own_work(self) -> None:
         told = Telling()

@@ -95,9 +95,10 @@ def test_a_token_that_holds_the_quote_is_cut() -> None:
         TokenChoice(" it", -0.1),
         TokenChoice('"}', -0.1),
     ]
-    found = caption_part(tokens, "Put it")
-    assert [t.token for t in found] == ["Put", " it"]
-    assert [a.token for a in position(found[0]).alternatives] == ["Put", "Open"]
+    for before in ([], [TokenChoice("Here it is: ", -0.1)]):
+        found = caption_part([*before, *tokens], "Put it")
+        assert [t.token for t in found] == ["Put", " it"]
+        assert [a.token for a in position(found[0]).alternatives] == ["Put", "Open"]
 
 
 @pytest.mark.parametrize("caption", ['Put the "A" box on it.', "Öffne die Tür.", "Put\u2019s"])
@@ -132,6 +133,7 @@ def test_minus_infinity_and_rounded_probabilities() -> None:
     assert sum(a.probability for a in found.alternatives) == pytest.approx(1.0)
     assert found.unseen == 0.0
     assert math.isfinite(found.entropy)
+    assert {a.token: a.probability for a in found.alternatives}["c"] == 0.0
 
 
 def test_what_was_written_is_kept_among_few_alternatives() -> None:
@@ -205,6 +207,18 @@ def test_two_captioners_word_by_word() -> None:
     assert color.divergence > 0.2
     assert [d.same_context for d in found] == [True] * 3 + [False] * 4
     assert all(d.divergence == 0.0 for d in found if d.word != 2)
+
+
+def test_spaces_may_end_tokens_or_stand_alone() -> None:
+    def spelled(*tokens: str, cup: float) -> list[TokenChoice]:
+        listed = (("cup", math.log(cup)), ("mug", math.log(0.9 - cup)))
+        return [TokenChoice(t, math.log(cup), listed if t == "cup" else ()) for t in tokens]
+
+    for tokens in (("Lift ", "the ", "cup"), ("Lift", " ", "the", " ", "cup")):
+        found = divergences(spelled(*tokens, cup=0.6), spelled(*tokens, cup=0.3))
+        assert [d.text for d in found] == ["Lift", "the", "cup"]
+        # Both lists hold 0.9: p = (1/3, 2/3) of the other one, q = (2/3, 1/3).
+        assert [d.divergence for d in found] == pytest.approx([0.0, 0.0, 1 / 3])
 
 
 def test_words_without_a_counterpart_are_left_out() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import ValidationError
 
 from pipeline.model.caption_fields import CaptionField, CaptionFields
+from pipeline.model.edits import CritiqueCaption, ReviewCaption, TagCaption
 from pipeline.stages.caption_corrections import (
     corrected,
     recolored,
@@ -133,3 +135,32 @@ def test_parts_of_a_caption_that_a_person_wrote() -> None:
     fields = parts_of("Stack the green cup on top of the red box.", CUP)
     assert fields == CaptionFields("stack", "green cup", "on top of", "red box", "right")
     assert parts_of("???", CUP) == CUP
+
+
+def test_what_supersedes_what_and_how_it_is_called() -> None:
+    """Edits with equal slots supersede each other: critiques never do, and subtasks stay apart."""
+    first = CritiqueCaption(subtask=0, uid="a", about="Lift it.", text="It is red.")
+    refined = CritiqueCaption(subtask=0, uid="b", about="Lift it.", text="It is pink.", refines="a")
+    agreed = ReviewCaption(subtask=0, of="ann", caption="Lift it.", agrees=True)
+    objected = ReviewCaption(subtask=1, of="ann", caption="Lift it.", agrees=False)
+    tags = [TagCaption(subtask=k, tags=(("verb", "lift"),)) for k in (0, 1, 1)]
+    assert (first.refines, agreed.critique, agreed.note) == ("", "", "")
+    assert tags[1].slot == tags[2].slot
+    assert len({e.slot for e in (first, refined, agreed, objected, *tags)}) == 6
+    titles = [e.title for e in (first, refined, agreed, objected)]
+    assert titles == [
+        "critique the caption",
+        "refine the critique",
+        "agree with the caption",
+        "disagree with the caption",
+    ]
+
+
+@pytest.mark.parametrize(
+    "change", [{"uid": "a" * 65}, {"uid": ""}, {"about": "a" * 4001}, {"text": "a" * 4001}]
+)
+def test_a_critique_is_bounded(change: dict[str, str]) -> None:
+    fitting = {"uid": "a" * 64, "about": "a" * 4000, "text": "a" * 4000}
+    assert CritiqueCaption(subtask=0, **fitting).uid == fitting["uid"]  # type: ignore[arg-type]
+    with pytest.raises(ValidationError):
+        CritiqueCaption(subtask=0, **(fitting | change))  # type: ignore[arg-type]

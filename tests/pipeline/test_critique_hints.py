@@ -47,6 +47,7 @@ def test_blame_without_a_fix_is_not_constructive(text: str) -> None:
         "red instead of orange",
         "orange → red",
         "Remove the destination.",
+        "object: “green cup”",
     ],
 )
 def test_a_fix_in_words_is_constructive(text: str) -> None:
@@ -86,6 +87,19 @@ def test_words_that_the_caption_does_not_say_are_inaccurate() -> None:
         for h in examine(draft("red, not “orange cube”", (F.OBJECT,)))
         if h.quality is Quality.ACCURATE
     ]
+
+
+def test_capitals_do_not_make_a_word_another_one() -> None:
+    named = CritiqueDraft("Put the Red cube down.", PARTS, (F.OBJECT,), "blue, not “red cube”", ())
+    assert examine(named) == ()
+
+
+def test_a_correction_counts_as_said_only_in_whole_words() -> None:
+    given = ((F.OBJECT, "cup"),)
+    said = compose(draft("It does not go into the cupboard.", (F.OBJECT,), given))
+    assert said.endswith("Object should be “cup”, not “orange cube”.")
+    for text in ("It is the Cup.", "Cup! Look at the end."):
+        assert compose(draft(text, (F.OBJECT,), given)) == text
 
 
 def test_a_part_that_is_spoken_of_and_not_marked_is_told() -> None:

@@ -209,6 +209,8 @@ def test_own_recipes_stand_beside_ours(tmp_path: Path) -> None:
     assert all(m.endswith("this recipe is left out.") for m in bad)
     with pytest.raises(DataError, match=r"the recipe “broken” cannot be used: .*no TOML"):
         book.get("broken")
+    with pytest.raises(DataError, match="no recipe “ken”; there are: "):
+        book.get("ken")  # the end of another one's name
 
 
 def test_an_edited_recipe_is_read_again(tmp_path: Path) -> None:

@@ -134,6 +134,12 @@ def test_dp_fps_keeps_frames_apart_where_dp_does_not() -> None:
     assert min(np.diff(kept)) >= 10  # two frames a second
 
 
+def test_dp_fps_asks_for_no_more_than_half_a_second() -> None:
+    look = np.zeros((61, 1))
+    look[[20, 30, 40, 50], 0] = (5.0, -5.0, 5.0, -5.0)
+    assert sample(Sampler.DP_FPS, (0, 61), 4, features(look), fps=20.0) == (20, 30, 40, 50)
+
+
 def test_mg_takes_more_frames_where_more_moves() -> None:
     look = np.zeros((100, 1))
     look[50:, 0] = np.arange(50)  # still, then steady motion
@@ -141,6 +147,26 @@ def test_mg_takes_more_frames_where_more_moves() -> None:
         chosen = sample(sampler, (0, 100), 5, features(look))
         assert chosen[0] >= 50
         assert np.ptp(np.diff(chosen)) <= 1
+
+
+def test_each_sampler_looks_at_its_own_features() -> None:
+    early, late = np.zeros((100, 1), np.float32), np.zeros((100, 1), np.float32)
+    early[:20, 0] = np.arange(20)
+    early[20:] = 19
+    late[80:, 0] = np.arange(20)
+    both = FrameFeatures(np.arange(100, dtype=np.int32), early, late)
+    assert max(sample(Sampler.MG_RGB, (0, 100), 4, both)) < 20
+    assert min(sample(Sampler.MG_FEATURE, (0, 100), 4, both)) >= 80
+    assert sample(Sampler.DP, (0, 100), 2, both)[1] == 99
+    swapped = FrameFeatures(both.frames, late, early)
+    assert sample(Sampler.DP, (0, 100), 2, swapped)[1] < 20
+
+
+@pytest.mark.parametrize("sampler", Sampler)
+def test_all_of_a_short_span_are_taken(sampler: Sampler) -> None:
+    look = np.random.default_rng(1).random((3, 2))
+    for count in (3, 5):
+        assert sample(sampler, (7, 10), count, features(look, 7)) == (7, 8, 9)
 
 
 def test_motion_mass_is_the_mean_difference_to_the_frame_before() -> None:
@@ -175,5 +201,10 @@ def test_what_cannot_be_sampled_is_said() -> None:
         sample(Sampler.DP, (0, 50), 6)
     with pytest.raises(ValueError, match="2 have features"):
         sample(Sampler.DP, (0, 50), 6, features(np.zeros((2, 1))))
-    with pytest.raises(ValueError, match="outside"):
-        sample(Sampler.DP, (0, 3), 2, features(np.zeros((9, 1))))
+    with pytest.raises(ValueError, match=r"0 of 0\.\.5"):
+        sample(Sampler.UNIFORM, (0, 5), 0)
+    for span in ((0, 3), (2, 12)):
+        with pytest.raises(ValueError, match="outside"):
+            sample(Sampler.DP, span, 2, features(np.zeros((9, 1))))
+    with pytest.raises(ValueError, match="not ascending"):
+        sample(Sampler.DP, (0, 9), 2, features(np.zeros((9, 1)), 8, -1))
