@@ -170,10 +170,14 @@ def preference_samples(story: CaptionStory, clip: Clip) -> Iterator[dict[str, An
 
 
 def critique_samples(story: CaptionStory, clip: Clip) -> Iterator[dict[str, Any]]:
-    """(video, draft) -> critique; a draft that was accepted as it was gets the fixed sentence."""
+    """(video, draft) -> critique; a draft that was accepted as it was gets the fixed sentence.
+
+    A critique of the very caption that was accepted after all teaches nothing: it was taken back.
+    """
     head = _head("critique", story, clip)
     final = story.final
-    for critique in story.last_critiques:
+    critiques = [c for c in story.last_critiques if not final or c.edit.about.strip() != final]
+    for critique in critiques:
         yield {
             **head,
             "pre_caption": critique.edit.about,
@@ -185,7 +189,7 @@ def critique_samples(story: CaptionStory, clip: Clip) -> Iterator[dict[str, Any]
             "critic": critique.who,
             "critique_at": critique.at,
         }
-    if not story.critiques and final and final == story.pre_caption:
+    if not critiques and final and final == story.pre_caption:
         yield {
             **head,
             "pre_caption": final,

@@ -119,24 +119,25 @@ class CaptionStory:
     @property
     def is_agreed(self) -> bool:
         """True if the newest reviewer looked at the verdict in force and agrees."""
-        verdict = self.verdict
-        if verdict is None or not self.is_judged or not self.reviews:
-            return False
-        newest = self.reviews[-1]
-        return newest.order > verdict.order and newest.edit.agrees
+        review = self._review_in_force
+        return review is not None and review.edit.agrees
 
     @property
     def is_disputed(self) -> bool:
         """True if the newest reviewer of the verdict in force calls its caption wrong."""
+        review = self._review_in_force
+        return review is not None and self.is_accepted and not review.edit.agrees
+
+    @property
+    def _review_in_force(self) -> Review | None:
+        """The newest review, if it is of the verdict in force and of its caption."""
         verdict = self.verdict
         if verdict is None or not self.is_judged or not self.reviews:
-            return False
+            return None
         newest = self.reviews[-1]
-        return (
-            newest.order > verdict.order
-            and not newest.edit.agrees
-            and newest.edit.caption.strip() == self.final
-        )
+        # Stores that were merged may hold a later review of what was on show elsewhere.
+        is_same = self.is_rejected or newest.edit.caption.strip() == self.final
+        return newest if newest.order > verdict.order and is_same else None
 
     @property
     def final(self) -> str:

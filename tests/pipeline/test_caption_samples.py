@@ -143,6 +143,20 @@ def test_a_perfect_caption_has_the_fixed_critique() -> None:
     assert (row["caption_type"], row["fields"]) == ("subtask", [])
 
 
+def test_a_critique_of_what_was_accepted_after_all_is_taken_back() -> None:
+    told = Telling()
+    told.criticise("bob", BLUE, "The cup is green.", (OBJECT,))
+    told.draft(GREEN, critique="c1")
+    told.criticise("bob", GREEN, "It was blue.", (OBJECT,), uid="c2")
+    told.judge("ann", Verdict.ACCEPTED, BLUE)
+    assert [r["pre_caption"] for r in made(told, "critiques")] == [GREEN]
+    alone = Telling()
+    alone.criticise("bob", BLUE, "The cup is green.", (OBJECT,))
+    alone.judge("ann", Verdict.ACCEPTED, BLUE)
+    (row,) = made(alone, "critiques")
+    assert (row["critique"], row["critic"]) == (PERFECT, "ann")
+
+
 def test_below_five_two_alignment_samples_are_made() -> None:
     rows = made(revised(), "yes-no")
     assert [(r["caption"], r["answer"]) for r in rows] == [(GREEN, "yes"), (BLUE, "no")]

@@ -128,6 +128,21 @@ def test_agreement_counts_only_for_a_verdict_in_force() -> None:
     assert not stories(told.events)[0].is_agreed
 
 
+@pytest.mark.parametrize("agrees", [True, False])
+def test_a_review_of_another_caption_is_of_no_account(agrees: bool) -> None:
+    # Eve's window showed an older verdict; the stores were merged afterwards.
+    told = Telling()
+    told.judge("ann", Verdict.ACCEPTED, BLUE)
+    told.judge("ann", Verdict.CORRECTED, BLUE, GREEN)
+    told.review("eve", "ann", BLUE, agrees=agrees)
+    (story,) = stories(told.events)
+    assert not story.is_agreed
+    assert not story.is_disputed
+    told.review("eve", "ann", GREEN, agrees=agrees)
+    (story,) = stories(told.events)
+    assert (story.is_agreed, story.is_disputed) == (agrees, not agrees)
+
+
 def test_broken_records_are_passed_over() -> None:
     told = Telling()
     told._add("record", "ann", 0, 0, "{")
