@@ -13,13 +13,7 @@ from app.session_control import SessionControl
 from pipeline.engine.cache import ResultCache, StageOutcome
 from pipeline.engine.graph import Graph, Plan
 from pipeline.model.demonstration import DatasetSource, Demonstration
-from pipeline.model.edits import (
-    EDIT,
-    EPISODE_SCOPE,
-    CritiqueCaption,
-    JudgeCaption,
-    ReviewCaption,
-)
+from pipeline.model.edits import EPISODE_SCOPE
 from pipeline.model.episodes import present_indices
 from pipeline.review.caption_queue import CaptionQueue, Role
 from pipeline.review.store import ReviewStore
@@ -110,7 +104,6 @@ class CaptionAhead(QObject):
         graph, who = control.document.graph, store.who if store is not None else ""
 
         def work() -> Prepared | None:
-            _build_edits()
             if store is not None:
                 queue.update(store.events())
             return _Search(source, store, graph, cache, queue, who).run(question)
@@ -147,13 +140,6 @@ class CaptionAhead(QObject):
     def forget(self) -> None:
         """The next question is asked anew."""
         self._asked = None
-
-
-def _build_edits() -> None:
-    """Build what the first verdict would wait for: pydantic's models, made when first used."""
-    EDIT.rebuild()
-    for kind in (JudgeCaption, CritiqueCaption, ReviewCaption):
-        kind.model_rebuild()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ each other, so that the newest counts; all of them stay in the store.
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self, get_args
 
 from pydantic import ConfigDict, Field, TypeAdapter, model_validator
 
@@ -372,6 +372,14 @@ Edit = Annotated[
 ]
 EDIT: TypeAdapter[Edit] = TypeAdapter(Edit, config=_LATE)
 EDITS: TypeAdapter[tuple[Edit, ...]] = TypeAdapter(tuple[Edit, ...], config=_LATE)
+
+
+def build_edits() -> None:
+    """Build the validators of edits now; else pydantic does at the first one of each kind."""
+    EDIT.rebuild()
+    kinds, _ = get_args(Edit)
+    for kind in get_args(kinds):
+        kind.model_rebuild()
 
 
 def in_force(edits: tuple[Edit, ...]) -> tuple[Edit, ...]:

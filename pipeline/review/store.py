@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.model.authorship import account_name, utc_now
-from pipeline.model.edits import EDIT, Edit, in_force
+from pipeline.model.edits import EDIT, Edit, build_edits, in_force
 from pipeline.model.problem import DataError, Problem
 from pipeline.review.dataset_identity import identity_key, readable_name
 from pipeline.review.event_log import EventLog
@@ -170,6 +170,7 @@ class ReviewStore:
 
         For a thread of its own once the window is on show; a write that comes earlier waits.
         """
+        build_edits()
         self._table.prepare()
 
     # -- edits -----------------------------------------------------------------------------
