@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from PySide6.QtCore import QObject, Qt
 from PySide6.QtWidgets import QApplication, QDockWidget, QWidget
 
 from app.panels import Panels
 from app.playback import LoopRange
 from app.session_control import SessionControl
-
-if TYPE_CHECKING:
-    from pipeline.model.subtask import Subtask
 
 
 class CaptionAside(QObject):
@@ -37,7 +32,7 @@ class CaptionAside(QObject):
 
     def do_play_clip(self) -> None:
         """Play the subtask round and round; again: stop."""
-        player, task = self._control.player, self._task()
+        player, task = self._control.player, self._control.document.session.task
         if task is None:
             return
         clip = LoopRange(task.start, task.end - 1)
@@ -48,12 +43,6 @@ class CaptionAside(QObject):
         player.set_loop(clip)
         self._control.seek(task.start, "review")
         player.play(1)
-
-    def _task(self) -> Subtask | None:
-        session = self._control.document.session
-        subtasks = session.result("subtasks")
-        tasks = subtasks.subtasks if subtasks is not None else ()
-        return tasks[session.subtask] if session.subtask < len(tasks) else None
 
     def do_primitives(self) -> None:
         """Definitions and decision rules, at the word that is written or judged; tags."""

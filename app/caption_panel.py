@@ -45,11 +45,8 @@ class CaptionPanel(QObject):
         """Show what is."""
         session = self._control.document.session
         caption: CaptionResult | None = session.result("captions")
-        subtasks = session.result("subtasks")
-        tasks = subtasks.subtasks if subtasks is not None else ()
-        task = tasks[session.subtask] if session.subtask < len(tasks) else None
         self.card = self._make_card(caption)
-        self._panels.caption.set_caption(caption, task, self.card)
+        self._panels.caption.set_caption(caption, session.task, self.card)
         if self._panels.captions.is_made("history"):
             self._show_history(caption)
         if self._panels.captions.is_made("tags"):

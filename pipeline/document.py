@@ -18,7 +18,7 @@ from pipeline.engine.kept_run import KeptRun
 from pipeline.model.candidate import TracksResult
 from pipeline.model.demonstration import DatasetInfo, Demonstration
 from pipeline.model.edits import EPISODE_SCOPE, Edit
-from pipeline.model.subtask import SubtasksResult
+from pipeline.model.subtask import Subtask, SubtasksResult
 from pipeline.stages.stage import Scope
 
 
@@ -149,6 +149,14 @@ class Session:
         """Subtasks of the episode, 0 before they are known."""
         result = self.result("subtasks")
         return len(result.subtasks) if isinstance(result, SubtasksResult) else 0
+
+    @property
+    def task(self) -> Subtask | None:
+        """The selected subtask; None before subtasks are known, or if there is none."""
+        result = self.result("subtasks")
+        if not isinstance(result, SubtasksResult) or self.subtask >= len(result.subtasks):
+            return None
+        return result.subtasks[self.subtask]
 
 
 class Document:
