@@ -45,6 +45,15 @@ def team(control: SessionControl) -> Iterator[TeamReviews]:
     made.close()
 
 
+def heard(control: SessionControl) -> tuple[list[str], list[str]]:
+    """What is told from now on: in the banner, in the status line."""
+    failed: list[str] = []
+    said: list[str] = []
+    control.failed.connect(lambda text, _details: failed.append(text))
+    control.said.connect(said.append)
+    return failed, said
+
+
 def colleague(root: Path) -> ReviewStore:
     return ReviewStore.open(root, who="eve")
 
@@ -83,10 +92,7 @@ def test_other_episodes_and_ones_own_are_not_told(
 def test_trouble_is_told_once_and_its_end(
     control: SessionControl, team: TeamReviews, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    failed: list[str] = []
-    said: list[str] = []
-    control.failed.connect(lambda text, _details: failed.append(text))
-    control.said.connect(said.append)
+    failed, said = heard(control)
     monkeypatch.setattr(ReviewStore, "trouble", "the database does not answer.")
     team.look()
     team.look()
@@ -126,10 +132,7 @@ def test_what_waited_elsewhere_is_told_although_it_comes_before_what_is_known(
 def test_what_waits_for_the_database_is_told_once_and_when_it_has_gone(
     control: SessionControl, team: TeamReviews, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    failed: list[str] = []
-    said: list[str] = []
-    control.failed.connect(lambda text, _details: failed.append(text))
-    control.said.connect(said.append)
+    failed, said = heard(control)
     monkeypatch.setattr(ReviewStore, "kept", "kept on this machine")
     team.look()
     team.look()

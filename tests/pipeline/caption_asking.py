@@ -22,7 +22,7 @@ from pipeline.backends.language.endpoint import Server
 from pipeline.backends.language.inquiry import QuestionError
 from pipeline.model.arrays import U8
 from pipeline.model.drafting import PartKind, Reply, SentPart, SentRequest
-from tests.language_server import LanguageServer
+from tests.language_server import LanguageServer, caption_answer
 from tests.pipeline.language_asking import KEY
 
 
@@ -113,6 +113,12 @@ class CaptionAsked:
     @property
     def gemini(self) -> bool:
         return self.captioner.name == "gemini"
+
+
+def asks(kind: type[Server], server: LanguageServer, folder: Path) -> CaptionAsked:
+    """Somebody who asks a server of that kind; it answers well."""
+    server.answer = caption_answer()
+    return CaptionAsked(kind(), server, folder / "kept")
 
 
 def failed(ask: CaptionAsked, request: SentRequest = REQUEST, **settings: Any) -> QuestionError:

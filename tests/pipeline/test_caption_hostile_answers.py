@@ -14,8 +14,8 @@ import pytest
 from pipeline.backends.language import response_size
 from pipeline.backends.language.gemini_server import GeminiServer
 from pipeline.backends.language.openai_server import OpenAIServer
-from tests.language_server import LanguageServer, Raw, Refuse, Say, caption_answer
-from tests.pipeline.caption_asking import CaptionAsked, failed
+from tests.language_server import LanguageServer, Raw, Refuse, Say
+from tests.pipeline.caption_asking import CaptionAsked, asks, failed
 
 HALF = "\ud83d"
 """Half of a character: JSON can spell it, UTF-8 cannot."""
@@ -25,15 +25,13 @@ HUGE = 10**400
 
 @pytest.fixture(params=[GeminiServer, OpenAIServer], ids=lambda c: c.name)
 def ask(request: pytest.FixtureRequest, server: LanguageServer, tmp_path: Path) -> CaptionAsked:
-    server.answer = caption_answer()
-    return CaptionAsked(request.param(), server, tmp_path / "kept")
+    return asks(request.param, server, tmp_path)
 
 
 @pytest.fixture
 def plain(server: LanguageServer, tmp_path: Path) -> CaptionAsked:
     """A server that speaks OpenAI's protocol."""
-    server.answer = caption_answer()
-    return CaptionAsked(OpenAIServer(), server, tmp_path / "kept")
+    return asks(OpenAIServer, server, tmp_path)
 
 
 def completion(content: str, **more: Any) -> Raw:

@@ -21,8 +21,8 @@ from pipeline.backends.language.gemini_server import GeminiServer
 from pipeline.backends.language.openai_server import OpenAIServer
 from pipeline.backends.language.refusals import forget_refusals
 from pipeline.model.problem import Cancelled, Left
-from tests.language_server import LanguageServer, Refuse, Request, Say, caption_answer
-from tests.pipeline.caption_asking import REQUEST, CaptionAsked, failed
+from tests.language_server import LanguageServer, Refuse, Request, Say
+from tests.pipeline.caption_asking import REQUEST, CaptionAsked, asks, failed
 
 WAITS = "waiting for the answer"
 PATIENCE = 60.0
@@ -31,8 +31,7 @@ PATIENCE = 60.0
 
 @pytest.fixture(params=[GeminiServer, OpenAIServer], ids=lambda c: c.name)
 def ask(request: pytest.FixtureRequest, server: LanguageServer, tmp_path: Path) -> CaptionAsked:
-    server.answer = caption_answer()
-    return patient(CaptionAsked(request.param(), server, tmp_path / "kept"))
+    return patient(asks(request.param, server, tmp_path))
 
 
 def patient(ask: CaptionAsked) -> CaptionAsked:

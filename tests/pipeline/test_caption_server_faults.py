@@ -27,14 +27,13 @@ from tests.language_server import (
     caption_answer,
     language_server,
 )
-from tests.pipeline.caption_asking import REQUEST, WITH_CLIP, CaptionAsked, failed
+from tests.pipeline.caption_asking import REQUEST, WITH_CLIP, CaptionAsked, asks, failed
 from tests.pipeline.language_asking import KEY
 
 
 @pytest.fixture(params=[GeminiServer, OpenAIServer], ids=lambda c: c.name)
 def ask(request: pytest.FixtureRequest, server: LanguageServer, tmp_path: Path) -> CaptionAsked:
-    server.answer = caption_answer()
-    return CaptionAsked(request.param(), server, tmp_path / "kept")
+    return asks(request.param, server, tmp_path)
 
 
 def _files(ask: CaptionAsked) -> list[Path]:
@@ -42,8 +41,7 @@ def _files(ask: CaptionAsked) -> list[Path]:
 
 
 def test_retry_info_of_gemini_is_honoured(server: LanguageServer, tmp_path: Path) -> None:
-    server.answer = caption_answer()
-    ask = CaptionAsked(GeminiServer(), server, tmp_path / "kept")
+    ask = asks(GeminiServer, server, tmp_path)
     info = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "12.5s"}
     ask.server.script.append(Refuse(429, "quota", details=[info]))
     assert ask()[1].requests == 2

@@ -19,25 +19,22 @@ from pipeline.model.drafting import PartKind, SentRequest
 from pipeline.model.problem import DataError
 from pipeline.model.recipe import Reasoning, Recipe
 from tests.language_server import LanguageServer, Say, caption_answer
-from tests.pipeline.caption_asking import REQUEST, WITH_CLIP, CaptionAsked, image, text
+from tests.pipeline.caption_asking import REQUEST, WITH_CLIP, CaptionAsked, asks, image, text
 
 
 @pytest.fixture(params=[GeminiServer, OpenAIServer], ids=lambda c: c.name)
 def ask(request: pytest.FixtureRequest, server: LanguageServer, tmp_path: Path) -> CaptionAsked:
-    server.answer = caption_answer()
-    return CaptionAsked(request.param(), server, tmp_path / "kept")
+    return asks(request.param, server, tmp_path)
 
 
 @pytest.fixture
 def ask_gemini(server: LanguageServer, tmp_path: Path) -> CaptionAsked:
-    server.answer = caption_answer()
-    return CaptionAsked(GeminiServer(), server, tmp_path / "kept")
+    return asks(GeminiServer, server, tmp_path)
 
 
 @pytest.fixture
 def ask_openai(server: LanguageServer, tmp_path: Path) -> CaptionAsked:
-    server.answer = caption_answer()
-    return CaptionAsked(OpenAIServer(), server, tmp_path / "kept")
+    return asks(OpenAIServer, server, tmp_path)
 
 
 def test_parts_arrive_in_order_byte_for_byte(ask: CaptionAsked) -> None:
